@@ -1,0 +1,34 @@
+"""tunelab: choose optimizer, learning rate, batch size and model by training populations of trials together."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunelab.experiment import Experiment
+    from tunelab.space import Choice, Float, Int
+    from tunelab.study import Study
+    from tunelab.trial import Trial
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Choice": "tunelab.space",
+    "Experiment": "tunelab.experiment",
+    "Float": "tunelab.space",
+    "Int": "tunelab.space",
+    "Study": "tunelab.study",
+    "Trial": "tunelab.trial",
+}
+
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: a worker that only trains never pays for Optuna."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tunelab' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

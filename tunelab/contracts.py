@@ -1,0 +1,419 @@
+"""What a plugin, a backend, a tracker and an executor must be. A plugin's author needs this page and no other.
+
+Letters for axes: `P` member, `S` step, `B` batch row, `n` parameter. Hyperparameters are fields: each has its bounds
+(`Field`), its default and, where it is worth searching, its range. A field whose value is a float may differ between
+the members of a population; any other field (a width, a flag) is shared by the members that train together.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tunelab.errors import PluginError, suggestion
+from tunelab.space import Choice, Float, Int, Range
+
+if TYPE_CHECKING:
+    from tunelab.trial import Mirror, Orders, Progress, Report, State, StudyRecord, Summary, Trial
+
+Array = Any
+"""A NumPy array or a torch tensor."""
+
+Hyper = SimpleNamespace
+"""A plugin's float fields, one attribute each: float64 arrays `(P, 1)`; `lr` is scheduled already, `(S, P, 1)`."""
+
+Targets = Literal["classes", "values", "none"]
+"""What a data set asks to predict: class labels, real values, or nothing (a function is minimised)."""
+
+
+class Plugin(BaseModel):
+    """A frozen record of hyperparameters; optimizers, schedules, models and data sets are plugins.
+
+    Raises:
+        PluginError: an unknown field, or a value outside its bounds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __init__(self, **fields: Any) -> None:
+        unknown = [name for name in fields if name not in type(self).model_fields]
+        if unknown:
+            raise PluginError(f"{type(self).__name__} has no field {unknown[0]!r}; {self._known(unknown[0])}")
+        ranges = [name for name, value in fields.items() if isinstance(value, Range)]
+        if ranges:
+            raise PluginError(
+                f"{type(self).__name__}({ranges[0]}={fields[ranges[0]]!r}) is a fixed instance and takes values only; "
+                f"write {type(self).__name__}.search({ranges[0]}=...) to search a range"
+            )
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise PluginError(f"{type(self).__name__}: {_first(error)}") from None
+
+    @classmethod
+    def search(cls, **fields: "Value | Range | Plugin | Search") -> "Search":
+        """Return this plugin with every field open that has a range of its own, but for the fields given here.
+
+        Args:
+            fields: a value fixes a field, a range searches it.
+
+        Raises:
+            PluginError: an unknown field, or a value or an end of a range outside the field's bounds.
+        """
+        return Search(cls, cls.ranges() | fields)
+
+    @classmethod
+    def ranges(cls) -> dict[str, Range]:
+        """Return the fields that have a range of their own, with it."""
+        found = {}
+        for name, info in cls.model_fields.items():
+            own = [extra for extra in info.metadata if isinstance(extra, Range)]
+            if own:
+                found[name] = own[0]
+        return found
+
+    @classmethod
+    def check(cls, name: str, value: Any) -> None:
+        """Raise `PluginError` unless `value` may stand in the field `name`; for a range, unless all of it may."""
+        info = cls.model_fields.get(name)
+        if info is None:
+            raise PluginError(f"{cls.__name__} has no field {name!r}; {cls._known(name)}")
+        samples = {Float: ("low", "high"), Int: ("low", "high")}.get(type(value))
+        values = value.options if isinstance(value, Choice) else [getattr(value, end) for end in samples or ()] or [value]
+        for sample in values:
+            if isinstance(sample, Plugin | Search):
+                continue
+            try:
+                TypeAdapter(
+                    Annotated[info.annotation, Field(), *info.metadata], config=ConfigDict(arbitrary_types_allowed=True)
+                ).validate_python(sample)
+            except ValidationError as error:
+                inside = f"{name}={value!r}: " if isinstance(value, Range) else f"{name}: "
+                raise PluginError(f"{cls.__name__}: {inside}{_first(error)}") from None
+
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return suggestion(name, cls.model_fields)
+
+    def numbers(self) -> dict[str, float]:
+        """Return the float fields, which may differ between the members of one population."""
+        return {name: value for name, value in self if isinstance(value, float)}
+
+    def structure(self) -> tuple[Any, ...]:
+        """Return the class and the fields that the members of one population share."""
+        return (type(self), *((name, value) for name, value in self if not isinstance(value, float)))
+
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A plugin whose fields are fixed or searched: what `Plugin.search` returns.
+
+    Attributes:
+        plugin: the class.
+        fields: a value, a range, a plugin or another search for every field that is not left at its default.
+    """
+
+    plugin: type[Plugin]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in self.fields.items():
+            self.plugin.check(name, value)
+
+    def __repr__(self) -> str:
+        return f"{self.plugin.__name__}.search({', '.join(f'{name}={value!r}' for name, value in self.fields.items())})"
+
+
+class Optimizer(Plugin):
+    """A rule: how one step changes the parameters.
+
+    Every optimizer has a field `lr`. The rule is elementwise and written once for NumPy and torch: `xp` is the array
+    namespace, and both know `xp.multiply(a, b, out=c)`, `add`, `subtract`, `divide`, `sqrt`, `square` and `sign`.
+
+    Attributes:
+        slots: names of the arrays, shaped like the parameters and zero at first, that the rule keeps between steps.
+        full_batch: every step sees the whole training part, whatever the experiment's batch size.
+    """
+
+    lr: float
+    slots: ClassVar[tuple[str, ...]] = ()
+    full_batch: ClassVar[bool] = False
+
+    def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
+        """Return what the update needs beside arrays: one number a member and step, computed in float64.
+
+        Args:
+            hyper: the float fields of all members, `(P, 1)`; `hyper.lr` is scheduled, `(S, P, 1)`.
+            step: steps taken by each member, this one included, `(S, P, 1)`: t = 1, 2, ...
+
+        Returns:
+            arrays that broadcast to `(S, P, 1)`; by default, the float fields themselves.
+        """
+        return vars(hyper)
+
+    @abstractmethod
+    def update(
+        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
+    ) -> None:
+        """Take one step in place.
+
+        Args:
+            xp: the array namespace.
+            theta: parameters `(P, n)`, changed in place.
+            grad: gradients `(P, n)`; may be overwritten.
+            slots: the rule's own arrays `(P, n)`, changed in place.
+            k: this step's `scalars`, one attribute `(P, 1)` each, in the dtype of theta.
+            scratch: `(P, n)`, of no particular content; may be overwritten.
+        """
+
+
+class Schedule(Plugin):
+    """How the learning rate moves: a pure function of step and total."""
+
+    @abstractmethod
+    def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
+        """Return what the learning rate is multiplied by.
+
+        Args:
+            hyper: the float fields of all members, `(P, 1)`.
+            step: steps taken before this one, `(S, P, 1)`: 0, 1, ..., total - 1.
+            total: all steps of each member's training, `(P, 1)`.
+
+        Returns:
+            float64, broadcasts to `(S, P, 1)`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One tensor of a layer.
+
+    Attributes:
+        name: unique in its layer.
+        shape: without the member axis.
+        bound: initial values are uniform in [-bound, bound].
+        center: or, with a bound of zero, this constant (a number, or values of that shape).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    bound: float = 0.0
+    center: float | tuple[float, ...] = 0.0
+
+
+class Layer(ABC):
+    """A step of a network: a frozen record with a hand-written backward, for all members at once.
+
+    Layers that compare equal may share a population. A field that may differ between members says `compare=False`
+    and is read through `tape.rates`.
+    """
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the layer's tensors, in the order in which they lie in memory."""
+        return ()
+
+    def rate(self) -> float:
+        """Return the number that may differ between members (a dropout rate), if there is one."""
+        return 0.0
+
+    @abstractmethod
+    def forward(self, xp: Any, x: Array, params: Mapping[str, Array], tape: "Tape") -> Array:
+        """Return the outputs `(P, B, ...)` for inputs `(P, B, ...)`, and leave on the tape what backward needs."""
+
+    @abstractmethod
+    def backward(
+        self,
+        xp: Any,
+        dy: Array,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        tape: "Tape",
+        wanted: bool,
+    ) -> Array:
+        """Write the gradients of the parameters into `grads`; return that of the inputs if it is `wanted`, else None.
+
+        `dy` may be overwritten.
+        """
+
+
+class Tape(ABC):
+    """What one layer remembers from forward to backward; its arrays are reused from step to step."""
+
+    training: bool
+    saved: tuple[Array, ...]
+
+    @abstractmethod
+    def empty(self, name: str, shape: Sequence[int]) -> Array:
+        """Return an array of this shape, of no particular content, the same one each time."""
+
+    @abstractmethod
+    def uniform(self, name: str, shape: Sequence[int]) -> Array:
+        """Return fresh numbers in [0, 1) from each member's own stream."""
+
+    @property
+    @abstractmethod
+    def rates(self) -> Array:
+        """The layer's `rate` for each member, `(P, 1, 1)`."""
+
+
+class Loss(ABC):
+    """What training lowers: a frozen record, for all members at once."""
+
+    targets: ClassVar[Targets]
+    metrics: ClassVar[tuple[str, ...]] = ("loss",)
+
+    @abstractmethod
+    def gradient(self, xp: Any, out: Array, target: Array, tape: Tape) -> tuple[Array, Array]:
+        """Return the losses `(P, B)` and their gradients with respect to `out` `(P, B, ...)`; may overwrite `out`."""
+
+    @abstractmethod
+    def evaluate(self, xp: Any, out: Array, target: Array) -> dict[str, Array]:
+        """Return each of `metrics` as a sum over rows, `(P,)`; the caller divides by the rows."""
+
+
+class Model(Plugin):
+    """What is trained."""
+
+    @abstractmethod
+    def layers(self, inputs: int, outputs: int) -> tuple[Layer, ...]:
+        """Return the network for rows of `inputs` numbers and `outputs` classes or values."""
+
+    def loss(self, targets: Targets) -> Loss | None:
+        """Return the loss that belongs to the model, if it brings one (a function to minimise does)."""
+        return None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set in memory: rows of features and what to predict of each.
+
+    Attributes:
+        x: features `(rows, features)`, float.
+        y: class indices `(rows,)`, integer, or values `(rows, outputs)`, float.
+        targets: which of the two.
+        classes: the labels that the indices stand for.
+        source: where the rows came from.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    targets: Targets
+    classes: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def outputs(self) -> int:
+        """Classes, or values a row."""
+        return len(self.classes) if self.targets == "classes" else int(self.y.shape[1])
+
+
+class Dataset(Plugin):
+    """Where the rows come from.
+
+    Attributes:
+        scale: how features are scaled unless the experiment says otherwise.
+    """
+
+    scale: ClassVar[Literal["standard", "minmax", "none"]] = "standard"
+
+    @abstractmethod
+    def load(self) -> Table:
+        """Return all rows, unsplit and unscaled.
+
+        Raises:
+            DataError: a source that is missing, empty, ragged or not finite.
+        """
+
+
+class Backend(ABC):
+    """What computes. Arrays of a backend never leave it but through `to_numpy`."""
+
+    name: ClassVar[str]
+    xp: Any
+
+    @abstractmethod
+    def asarray(self, values: np.ndarray) -> Array:
+        """Return the values as an array of this backend: floats in its dtype, integers as they are."""
+
+    @abstractmethod
+    def zeros(self, shape: Sequence[int]) -> Array:
+        """Return zeros."""
+
+    @abstractmethod
+    def empty(self, shape: Sequence[int]) -> Array:
+        """Return an array of no particular content."""
+
+    @abstractmethod
+    def to_numpy(self, values: Array) -> np.ndarray:
+        """Return a copy outside the backend."""
+
+
+class Tracker(ABC):
+    """Mirrors a study outside. It is never read to decide. Times are Unix seconds."""
+
+    @abstractmethod
+    def begin(self, study: "StudyRecord", at: float) -> None:
+        """Open the mirror; raise `StoreError` where it cannot be reached."""
+
+    @abstractmethod
+    def start(self, trial: "Trial", at: float) -> None:
+        """Say that a trial trains."""
+
+    @abstractmethod
+    def report(self, report: "Report", at: float) -> None:
+        """Pass on one epoch of one trial."""
+
+    @abstractmethod
+    def end(self, trial: int, state: "State", value: float | None, reason: str | None, at: float) -> None:
+        """Say how a trial ended."""
+
+    @abstractmethod
+    def finish(self, summary: "Summary", at: float) -> "Mirror":
+        """End the study, wait until all of it is shown, and say where."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything, quickly, finished or not."""
+
+
+class Executor(ABC):
+    """Where populations train. Orders and progress go in lockstep: progress r answers orders r.
+
+    A caller may send orders ahead of the progress that it has received; a worker then never waits for the caller.
+    """
+
+    @abstractmethod
+    def send(self, orders: "Orders") -> None:
+        """Queue the orders of the next round."""
+
+    @abstractmethod
+    def receive(self) -> "Progress":
+        """Return the progress of the oldest round not received yet.
+
+        Raises:
+            WorkerError: the worker is gone.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop training at once and let go of everything."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{where}: {message}, was {first['input']!r}" if where else f"{message}, was {first['input']!r}"

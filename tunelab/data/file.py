@@ -1,0 +1,198 @@
+"""Rows in a file."""
+
+import csv
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from pydantic import BeforeValidator
+
+from tunelab.contracts import Dataset, Table
+from tunelab.data.table import Wish, features, table, target
+from tunelab.errors import DataError, suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _text(path: Any) -> Any:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+class DataFile(Dataset):
+    """Rows in a `.csv`, `.parquet` or `.npz` file: `DataFile("houses.csv", target="price")`.
+
+    A csv has commas between its fields, UTF-8, and a first line that names its columns. An npz holds the arrays `x`
+    `(rows, features)` and `y`. Every column but the target is a feature, and must be numeric or boolean.
+
+    Args:
+        path: the file, as given; a relative path starts where the program was started, `~` is the home folder.
+        target: the column to predict; the last one unless given. An npz has none to name.
+        targets: what to read the target as. `"auto"`: text, booleans and categoricals are classes, real numbers are
+            values, integers are classes where they take at most 20 distinct values.
+
+    Raises:
+        DataError: on loading: a file that is missing, empty, unreadable or of another kind; a ragged line; a column
+            that is missing, not numeric or not finite; one class only; no features; an npz with other arrays or with
+            pickled ones, which are never read, because loading them can run any code.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "flowers.csv")
+    ...     _ = path.write_text("length,width,kind\\n1.4,0.2,setosa\\n4.7,1.4,versicolor\\n")
+    ...     table = DataFile(path).load()
+    >>> table.x.tolist(), table.y.tolist(), table.classes
+    ([[1.4, 0.2], [4.7, 1.4]], [0, 1], ('setosa', 'versicolor'))
+    """
+
+    path: Annotated[str, BeforeValidator(_text)]
+    target: str | None = None
+    targets: Wish = "auto"
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, **fields: Any) -> None:
+        super().__init__(**fields if path is None else {"path": path, **fields})
+
+    def load(self) -> Table:
+        """Return all rows of the file."""
+        path = _found(Path(self.path).expanduser().absolute(), self.path)
+        match path.suffix.lower():
+            case ".npz":
+                return self._from_arrays(path)
+            case ".csv":
+                return self._from_frame(_csv(path, self.path), path)
+            case ".parquet":
+                return self._from_frame(_parquet(path, self.path), path)
+        raise DataError(f"{self.path}: a data file ends in .csv, .parquet or .npz, not {path.suffix or 'nothing'!r}")
+
+    def _from_arrays(self, path: Path) -> Table:
+        if self.target is not None:
+            raise DataError(f"{self.path}: an .npz has no column {self.target!r} to name; its target is the array y")
+        x, y = _npz(path, self.path)
+        x, y = features(x, self.path), target(y, self.path)
+        return table(x, y, self.targets, source=str(path), where=self.path)
+
+    def _from_frame(self, frame: "pd.DataFrame", path: Path) -> Table:
+        names = [str(name) for name in frame.columns]
+        if not names:
+            raise DataError(f"{self.path}: no columns")
+        wanted = names[-1] if self.target is None else self.target
+        if wanted not in names:
+            raise DataError(f"{self.path}: no column {wanted!r} to be the target; {suggestion(wanted, names)}")
+        if len(names) < 2:
+            raise DataError(
+                f"{self.path}: no feature column beside the target {wanted!r}; are the fields separated by commas?"
+            )
+        place = len(names) - 1 - names[::-1].index(wanted)
+        name = f"the target column {wanted!r}"
+        x = features(frame.iloc[:, [i for i in range(len(names)) if i != place]], self.path)
+        y = target(frame.iloc[:, place], self.path, name)
+        return table(x, y, self.targets, source=str(path), where=self.path, name=name)
+
+
+def _found(path: Path, given: str) -> Path:
+    if path.is_dir():
+        raise DataError(f"{given}: a folder, not a file; name the file in it")
+    if not path.parent.is_dir():
+        raise DataError(f"{given}: no such file; there is no folder {path.parent}")
+    if not path.exists():
+        near = get_close_matches(path.name, sorted(other.name for other in path.parent.iterdir()), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "nor one with a similar name"
+        raise DataError(f"{given}: no such file in {path.parent}; {hint}")
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except OSError as error:
+        raise DataError(f"{given}: cannot be read: {error.strerror}") from None
+    if is_empty:
+        raise DataError(f"{given}: the file is empty")
+    return path
+
+
+def _npz(path: Path, given: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in ("x", "y") if name not in arrays]
+            if missing:
+                raise DataError(
+                    f"{given}: needs the arrays x and y, has {', '.join(sorted(arrays)) or 'none'}; "
+                    "write it with np.savez(path, x=x, y=y)"
+                )
+            return arrays["x"], arrays["y"]
+    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
+        if "allow_pickle" in str(error) and "Object arrays" in str(error):
+            raise DataError(
+                f"{given}: holds an array of Python objects, which is not read because it can run code; "
+                "save numbers, or text with dtype str"
+            ) from None
+        raise DataError(f"{given}: not a readable .npz file; write it with np.savez(path, x=x, y=y)") from None
+
+
+def _pandas(given: str) -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise DataError(f"{given}: reading it needs pandas, which is not installed; pip install pandas") from None
+    return pandas
+
+
+def _parquet(path: Path, given: str) -> "pd.DataFrame":
+    pandas = _pandas(given)
+    try:
+        return pandas.read_parquet(path)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise DataError(f"{given}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
+
+
+def _csv(path: Path, given: str) -> "pd.DataFrame":
+    pandas = _pandas(given)
+    try:
+        # Whole columns, because chunks guess types. Before 3.1 the default parser is off in the last bit.
+        is_exact = tuple(map(int, pandas.__version__.split(".")[:2])) >= (3, 1)
+        frame = pandas.read_csv(path, low_memory=False, float_precision=None if is_exact else "round_trip")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{given}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except pandas.errors.EmptyDataError:
+        raise DataError(f"{given}: the file is empty") from None
+    except pandas.errors.ParserError as error:
+        _require_even_lines(path, given)
+        raise DataError(f"{given}: cannot be read as csv: {str(error).splitlines()[0]}") from None
+    # pandas fills short lines with NaN and takes a surplus first column for an index, without a word.
+    if not isinstance(frame.index, pandas.RangeIndex) or frame.isna().to_numpy().any():
+        _require_even_lines(path, given)
+    _require_names([str(name) for name in frame.columns], given)
+    return frame  # type: ignore[no-any-return]
+
+
+def _require_even_lines(path: Path, given: str) -> None:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.reader(lines)
+        width = 0
+        for fields in reader:
+            width = width or len(fields)
+            if fields and len(fields) != width:
+                raise DataError(
+                    f"{given}: line {reader.line_num} has {len(fields)} fields, the first line has {width}; mend it"
+                )
+
+
+def _require_names(names: list[str], given: str) -> None:
+    unnamed = next((i for i, name in enumerate(names) if name == f"Unnamed: {i}"), None)
+    if unnamed is not None:
+        raise DataError(
+            f"{given}: column {unnamed} has no name; name it, or if it is a row number written by pandas, "
+            "write the file with index=False"
+        )
+    numbered = [str(i) for i in range(len(names))]
+    if names != numbered and all(_is_number(name) for name in names):
+        raise DataError(f"{given}: the first line must name the columns, but begins with {', '.join(names[:3])}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""The JSON form of what stands in an experiment's fields, and back.
+
+    Float, Int      {"float": {"low": 0.1, "high": 1.0, "log": true}}, {"int": {...}}
+    Choice          {"choice": [...]}
+    a plugin        {"plugin": "adam", "fields": {"lr": 0.001, ...}}; fields may hold ranges
+    a value         itself
+
+A plugin that is not announced by an entry point is written as `module:Class`.
+"""
+
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+from tunelab.contracts import Plugin, Search
+from tunelab.drawing import Node, varies
+from tunelab.errors import ExperimentError
+from tunelab.plugins import CONTRACTS, Kind, listings, load, name_of
+from tunelab.space import Choice, Float, Int, Range
+
+
+def encode(node: Node, kind: Kind | None = None) -> Any:
+    """Return the JSON form of a node; `kind` says which plugins may stand there."""
+    if isinstance(node, Choice):
+        return {"choice": [encode(option, kind) for option in node.options]}
+    if isinstance(node, Float | Int):
+        return {type(node).__name__.lower(): asdict(node)}
+    if isinstance(node, Search):
+        return {"plugin": _reference(node.plugin), "fields": {k: encode(v) for k, v in node.fields.items()}}
+    if isinstance(node, Plugin):
+        plain = node.model_dump(mode="json")
+        fields = {k: encode(v) if isinstance(v, Plugin) else plain[k] for k, v in node}
+        return {"plugin": _reference(type(node)), "fields": fields}
+    return node
+
+
+def decode(form: Any, kind: Kind | None) -> Node:
+    """Return the node that a JSON form stands for.
+
+    Raises:
+        ExperimentError: a form that is none of the above.
+    """
+    if not isinstance(form, dict):
+        return form
+    match form:
+        case {"choice": list(options)}:
+            return Choice(*(decode(option, kind) for option in options))
+        case {"float": dict(fields)}:
+            return Float(**fields)
+        case {"int": dict(fields)}:
+            return Int(**fields)
+        case {"plugin": str(name), "fields": dict(fields)}:
+            plugin = _dereference(name, kind)
+            values = {field: decode(value, None) for field, value in fields.items()}
+            return Search(plugin, values) if any(map(varies, values.values())) else plugin(**values)
+    raise ExperimentError(f"no float, int, choice or plugin: {form!r}")
+
+
+def _reference(plugin: type[Plugin]) -> str:
+    name = name_of(plugin)
+    target = f"{plugin.__module__}:{plugin.__qualname__}"
+    announced = any(
+        claim.target == target for kind in CONTRACTS for claims in listings(kind).values() for claim in claims
+    )
+    return name if announced else target
+
+
+def _dereference(name: str, kind: Kind | None) -> type[Plugin]:
+    if ":" in name:
+        module, _, path = name.partition(":")
+        try:
+            found: Any = import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ExperimentError(f"the plugin {name!r} cannot be imported here: {error}") from error
+        if isinstance(found, type) and issubclass(found, Plugin):
+            return found
+        raise ExperimentError(f"{name!r} is no plugin")
+    kinds = [kind] if kind else [known for known in CONTRACTS if name in listings(known)]
+    return load(kinds[0] if kinds else "optimizer", name)
+
+
+def node_of(given: Any, kind: Kind) -> Node:
+    """Return the node that a person's spelling of a plugin field means: a name, a class, an instance, a search, a choice.
+
+    Raises:
+        ExperimentError: anything else.
+        PluginError: an unknown name.
+    """
+    if isinstance(given, dict):
+        given = decode(given, kind)
+    if isinstance(given, Choice):
+        return Choice(*(node_of(option, kind) for option in given.options))
+    if isinstance(given, str):
+        given = load(kind, given)
+    if isinstance(given, type) and issubclass(given, Plugin):
+        given = given.search()
+    contract = CONTRACTS[kind]
+    if isinstance(given, Search) and issubclass(given.plugin, contract):
+        return given if varies(given) else given.plugin(**given.fields)
+    if isinstance(given, contract):
+        return given
+    wanted = f"a name, a {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"
+    what = "a range" if isinstance(given, Range) else repr(given)
+    raise ExperimentError(f"{kind}: expected {wanted}, was {what}")

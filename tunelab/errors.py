@@ -1,0 +1,78 @@
+"""Everything that tunelab raises on purpose.
+
+    TunelabError
+    ├── InputError                  what a person gave is wrong; nothing was trained (exit code 2)
+    │   ├── SpaceError              a range or a choice that cannot be searched
+    │   ├── PluginError             a plugin that is unknown, doubled, broken or given a wrong field
+    │   ├── ExperimentError         an experiment that contradicts itself, or a file without one
+    │   ├── DataError               data that is missing, empty, ragged, not finite or does not fit the loss
+    │   └── StoreError              a folder, storage or tracking server that cannot be used
+    └── RunError                    something failed while running (exit code 1)
+        ├── AllTrialsFailed         every trial ended the same bad way
+        ├── WorkerError             a training process stopped answering
+        └── TrackingError           the mirror could not be completed
+
+Every message says what was required, what was given, where, and what to do next.
+"""
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class TunelabError(Exception):
+    """The root: catch this to catch all that tunelab raises on purpose."""
+
+
+class InputError(TunelabError):
+    """What a person gave is wrong; nothing was trained."""
+
+
+class SpaceError(InputError):
+    """A range or a choice that cannot be searched."""
+
+
+class PluginError(InputError):
+    """A plugin that is unknown, doubled, broken or given a wrong field."""
+
+
+class ExperimentError(InputError):
+    """An experiment that contradicts itself, or a file without exactly one."""
+
+
+class DataError(InputError):
+    """Data that is missing, empty, ragged, not finite or does not fit the loss."""
+
+
+class StoreError(InputError):
+    """A folder, storage or tracking server that cannot be used."""
+
+
+class RunError(TunelabError):
+    """Something failed while running."""
+
+
+class AllTrialsFailed(RunError):
+    """Every trial ended the same bad way."""
+
+
+class WorkerError(RunError):
+    """A training process stopped answering."""
+
+
+class TrackingError(RunError):
+    """The mirror of a study could not be completed."""
+
+
+def suggestion(given: str, known: "Iterable[str]") -> str:
+    """Return the end of an error message: near names first, then all known names.
+
+    >>> suggestion("adm", ["adam", "sgd"])
+    "did you mean 'adam'? Known: adam, sgd"
+    """
+    names = sorted(known)
+    near = get_close_matches(given, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{hint}Known: {', '.join(names) or 'none'}"

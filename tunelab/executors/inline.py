@@ -1,0 +1,34 @@
+"""Train in this process: no start-up, nothing in parallel; the same study as any other executor gives."""
+
+from collections import deque
+
+from threadpoolctl import threadpool_limits
+
+from tunelab.contracts import Executor
+from tunelab.training.trainer import Job, Trainer
+from tunelab.trial import Orders, Progress
+
+
+class InlineExecutor(Executor):
+    """Trains when its progress is received.
+
+    Args:
+        job: what to train.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._trainer = Trainer(job)
+        self._orders: deque[Orders] = deque()
+
+    def send(self, orders: Orders) -> None:
+        """Queue the orders of the next round."""
+        self._orders.append(orders)
+
+    def receive(self) -> Progress:
+        """Train the oldest round not trained yet, on one BLAS thread: more would change the last bit."""
+        with threadpool_limits(1, "blas"):
+            return self._trainer.round(self._orders.popleft())
+
+    def close(self) -> None:
+        """Forget what is queued."""
+        self._orders.clear()

@@ -1,0 +1,41 @@
+"""A worker process: `python -m tunelab.executors.worker`, orders on standard input, progress on standard output.
+
+What a person's own code prints goes to standard error, so that it cannot be taken for progress.
+"""
+
+import os
+import pickle
+import signal
+import sys
+from typing import Any, BinaryIO
+
+
+def main() -> None:
+    """Train until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
+    orders, progress = _private_pipes()
+    sys.path[:] = pickle.load(orders)
+    from tunelab.training.trainer import Trainer
+
+    trainer = Trainer(pickle.loads(pickle.load(orders)))
+    while True:
+        try:
+            message: Any = pickle.load(orders)
+        except EOFError:
+            return
+        pickle.dump(trainer.round(message), progress, protocol=5)
+        progress.flush()
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Return this process's standard streams under numbers of their own, and point the standard ones elsewhere."""
+    orders, progress = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return orders, progress
+
+
+if __name__ == "__main__":
+    main()

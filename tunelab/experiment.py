@@ -1,0 +1,264 @@
+"""`Experiment`: what is trained and what may vary. A frozen record with a JSON form and a hash."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Schedule, Search, Value
+from tunelab.drawing import Node, Suggest, draw, rebuild
+from tunelab.encoding import decode, encode, node_of
+from tunelab.errors import ExperimentError, suggestion
+from tunelab.space import Choice
+
+if TYPE_CHECKING:
+    from tunelab.study import Study
+
+BatchSize = PositiveInt | Literal["full"]
+
+
+class Training(Plugin):
+    """How a trial trains beside its model, optimizer and schedule.
+
+    Attributes:
+        batch_size: rows a step; `"full"` for the whole training part.
+        epochs: passes over the training part.
+        warmup: the fraction of all steps over which the learning rate rises linearly, before the schedule starts.
+        weight_decay: coupled decay: g <- g + weight_decay * theta, after clipping. (AdamW has its own, decoupled.)
+        clip_norm: the gradient of all parameters together is scaled down to this Euclidean norm.
+    """
+
+    batch_size: BatchSize = 32
+    epochs: PositiveInt = 20
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip_norm: PositiveFloat | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """An experiment with every choice made: what one trial trains."""
+
+    model: Model
+    optimizer: Optimizer
+    schedule: Schedule
+    training: Training
+
+    @property
+    def batch_size(self) -> BatchSize:
+        """Rows a step; an optimizer may insist on all of them."""
+        return "full" if self.optimizer.full_batch else self.training.batch_size
+
+
+class Experiment(BaseModel):
+    """What is trained, and what may vary.
+
+    Any of `model`, `optimizer`, `schedule`, `batch_size`, `epochs`, `warmup`, `weight_decay` and `clip_norm` may be
+    fixed or searched. A plugin's name opens it with its own ranges, an instance fixes it, `.search(...)` is in
+    between, and a `Choice` picks one of several.
+
+    Args:
+        name: groups studies that are compared with each other.
+        data: a data set's name or instance, `(x, y)` arrays, or the path of an .npz, CSV or Parquet file; None for a
+            model that is a function.
+        model: what is trained.
+        optimizer: the rule.
+        schedule: how its learning rate moves; constant by default.
+        batch_size: rows a step, or `"full"`.
+        epochs: passes over the training part.
+        warmup: fraction of the steps over which the learning rate first rises.
+        weight_decay: coupled (L2) decay.
+        clip_norm: largest norm of a member's gradient, or None.
+        steps_per_epoch: steps between two reports; by default one pass over the training part.
+        loss: `"cross_entropy"`, `"mean_squared_error"`, or what fits the targets.
+        maximize: the metric to raise, such as `val_accuracy`.
+        minimize: the metric to lower; `val_loss` by default (`loss` without data).
+        validation: fraction of the rows held out to choose by.
+        test: fraction of the rows held out to report the best trial on, once.
+        split_seed: decides which rows go where; the same for all trials.
+        scale: how features are scaled; `"auto"` takes the data set's own way.
+        dtype: of all arrays in training.
+        backend: what computes.
+        diverged_above: a training loss above this ends a trial as diverged, as NaN and infinity do.
+
+    Raises:
+        ExperimentError, PluginError, SpaceError: what was given cannot be trained or searched.
+
+    >>> from tunelab import Choice, Experiment
+    >>> from tunelab.models import MLP
+    >>> experiment = Experiment(name="digits", data="digits", model=MLP(width=64), optimizer=Choice("sgd", "adam"),
+    ...                         maximize="val_accuracy")
+    >>> Experiment.from_json(experiment.to_json()) == experiment
+    True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+    data: Any = None
+    model: Any
+    optimizer: Any
+    schedule: Any = Field(default="constant", validate_default=True)
+    batch_size: Any = 32
+    epochs: Any = 20
+    warmup: Any = 0.0
+    weight_decay: Any = 0.0
+    clip_norm: Any = None
+    steps_per_epoch: PositiveInt | None = None
+    loss: Literal["auto", "cross_entropy", "mean_squared_error"] = "auto"
+    maximize: str | None = None
+    minimize: str | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    scale: Literal["auto", "standard", "minmax", "none"] = "auto"
+    dtype: Literal["float32", "float64"] = "float32"
+    backend: Literal["numpy"] = "numpy"
+    diverged_above: PositiveFloat = 1e8
+
+    def __init__(self, **fields: Any) -> None:
+        unknown = [field for field in fields if field not in type(self).model_fields]
+        if unknown:
+            known = suggestion(unknown[0], type(self).model_fields)
+            raise ExperimentError(f"Experiment has no field {unknown[0]!r}; {known}")
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "Experiment"
+            problem = "is required" if first["type"] == "missing" else f"{first['msg']}, was {first['input']!r}"
+            raise ExperimentError(f"Experiment: {where}: {problem}") from None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _data(cls, given: Any) -> Dataset | None:
+        return dataset_of(given)
+
+    @field_validator("model", "optimizer", "schedule", mode="before")
+    @classmethod
+    def _plugin(cls, given: Any, info: Any) -> Node:
+        return node_of(given, info.field_name)
+
+    @field_validator("batch_size", "epochs", "warmup", "weight_decay", "clip_norm", mode="before")
+    @classmethod
+    def _number(cls, given: Any, info: Any) -> Node:
+        node = decode(given, None)
+        Training.check(info.field_name, node)
+        return node
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.maximize and self.minimize:
+            raise ExperimentError("Experiment: give maximize or minimize, not both")
+        if self.validation + self.test >= 1:
+            raise ExperimentError(
+                f"Experiment: validation={self.validation} and test={self.test} leave no row to train on; lower one"
+            )
+        return self
+
+    @field_serializer("data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup", "weight_decay",
+                      "clip_norm")  # fmt: skip
+    def _encoded(self, node: Node) -> Any:
+        return encode(node)
+
+    @property
+    def objective(self) -> str:
+        """The metric that is optimised."""
+        return self.maximize or self.minimize or ("loss" if self.data is None else "val_loss")
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """What may vary, by field."""
+        return {field: getattr(self, field) for field in ("model", "optimizer", "schedule", *Training.model_fields)}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the JSON form, in hexadecimal."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the experiment as JSON, the same text for equal experiments."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, *, data: Any = None) -> "Experiment":
+        """Return the experiment that `to_json` wrote; arrays are not in the JSON and must be given again as `data`.
+
+        Raises:
+            ExperimentError: text that is no experiment.
+        """
+        try:
+            fields = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ExperimentError(f"no experiment in JSON: {error}") from None
+        return cls(**(fields | ({"data": data} if data is not None else {})))
+
+    def draw(self, suggest: Suggest) -> dict[str, Value]:
+        """Return flat hyperparameters, every choice made by `suggest`."""
+        params: dict[str, Value] = {}
+        for field, node in self.nodes.items():
+            if field == "batch_size" and self._full_batch(params):
+                params[field] = "full"
+            else:
+                default = Training.model_fields[field].default if field in Training.model_fields else None
+                params.update(draw(node, suggest, field, field, default))
+        return params
+
+    def configure(self, params: dict[str, Value]) -> Configuration:
+        """Return the objects that flat hyperparameters stand for; the inverse of `draw`.
+
+        Raises:
+            ExperimentError: hyperparameters that are not of this experiment.
+        """
+        plugins = {field: rebuild(self.nodes[field], params, field) for field in ("model", "optimizer", "schedule")}
+        full = plugins["optimizer"].full_batch
+        numbers = {
+            field: "full" if field == "batch_size" and full else rebuild(self.nodes[field], params, field)
+            for field in Training.model_fields
+        }
+        return Configuration(**plugins, training=Training(**numbers))
+
+    def _full_batch(self, params: dict[str, Value]) -> bool:
+        plugin = rebuild(self.optimizer, params, "optimizer")
+        return isinstance(plugin, Optimizer) and plugin.full_batch
+
+    def run(self, **settings: Any) -> "Study":
+        """Search the experiment: `tunelab.study.run(self, **settings)`, whose page lists the settings."""
+        from tunelab.study import run
+
+        return run(self, **settings)
+
+
+def dataset_of(given: Any) -> Dataset | None:
+    """Return the data set that a person's spelling means.
+
+    Raises:
+        ExperimentError: none of the spellings.
+    """
+    from tunelab.data import Arrays, DataFile
+
+    if given is None or isinstance(given, Dataset):
+        return given
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return Arrays(x=given[0], y=given[1])
+    if isinstance(given, Path) or (isinstance(given, str) and Path(given).suffix in {".csv", ".npz", ".parquet"}):
+        return DataFile(path=str(given))
+    node = node_of(given, "dataset")
+    if isinstance(node, Search | Choice):
+        raise ExperimentError(f"data: must be fixed, was {node!r}")
+    return node  # type: ignore[no-any-return]
+
+

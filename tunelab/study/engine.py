@@ -1,0 +1,185 @@
+"""The engine: asks Optuna, hands trials to an executor, passes on what comes back, and tells Optuna.
+
+Engine and worker go in lockstep, one round apart: while the worker trains round r + 1, the engine works on what round
+r brought, and its answer takes effect in round r + 2. So training does not wait for sampling and storing, and yet
+which trial was asked for after which had ended depends on nothing but the seed: the same study every time.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from tunelab.contracts import Executor, Tracker
+from tunelab.errors import AllTrialsFailed
+from tunelab.experiment import Experiment
+from tunelab.study.ledger import Ledger, Snapshot
+from tunelab.study.suggest import OptunaSuggest
+from tunelab.trial import Ended, Orders, Progress, Report, Result, State, Trial
+
+AHEAD = 2
+"""Orders that a worker holds: those of the round it trains and those of the next."""
+
+HOPELESS = 20
+"""Trials that must fail with the same error, and none have done better, before a study gives up."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop asking.
+
+    Attributes:
+        trials: after so many; None for no limit.
+        timeout: after so many seconds; None for no limit.
+        in_flight: trials that are asked for and have not ended, at most.
+    """
+
+    trials: int | None
+    timeout: float | None
+    in_flight: int
+
+
+class Engine:
+    """Runs one study.
+
+    Args:
+        experiment: what is searched.
+        study: Optuna's side of it.
+        executor: where trials train.
+        tracker: what mirrors them.
+        budget: when to stop.
+        seed: trials' seeds follow from it.
+        watch: called after every round.
+        keep: called with the result and the weights of each trial that is better than all before.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        study: optuna.Study,
+        executor: Executor,
+        tracker: Tracker,
+        budget: Budget,
+        seed: int,
+        watch: Callable[[Snapshot], None],
+        keep: Callable[[Result, Ended], None],
+    ) -> None:
+        self.ledger = Ledger(experiment.objective, maximize=experiment.maximize is not None)
+        self._experiment = experiment
+        self._study = study
+        self._executor = executor
+        self._tracker = tracker
+        self._budget = budget
+        self._seed = seed
+        self._watch = watch
+        self._keep = keep
+        self._asked = 0
+        self._trials: dict[int, optuna.Trial] = {}
+        self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
+        self._stop: list[int] = []
+
+    def run(self) -> None:
+        """Search until the budget is spent and every trial has ended.
+
+        Raises:
+            AllTrialsFailed: no trial has done better than fail with the same error.
+        """
+        for _ in range(AHEAD):
+            self._executor.send(self._orders())
+        while self.ledger.in_flight:
+            self._take(self._executor.receive())
+            self._give_up_if_hopeless()
+            self._executor.send(self._orders())
+            self._watch(self.ledger.snapshot(self._budget.trials))
+
+    def interrupt(self, reason: str) -> None:
+        """End every trial that has not ended: told as failed, shown as interrupted."""
+        for trial in self.ledger.open_trials:
+            self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, reason))
+
+    def _orders(self) -> Orders:
+        """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""
+        stop, self._stop = tuple(self._stop), []
+        room = self._budget.in_flight - self.ledger.in_flight
+        wanted = max(2, -(-room // 4)) if room > 0 else 0
+        return Orders(start=tuple(self._ask(min(wanted, room))), stop=stop)
+
+    def _ask(self, wanted: int) -> Iterator[Trial]:
+        for _ in range(wanted):
+            if self._spent():
+                return
+            asked = self._study.ask()
+            params = self._experiment.draw(OptunaSuggest(asked))
+            trial = Trial(asked.number, trial_seed(self._seed, asked.number), params)
+            self._asked += 1
+            self._trials[trial.number] = asked
+            self.ledger.add(trial)
+            yield trial
+
+    def _spent(self) -> bool:
+        budget = self._budget
+        if budget.trials is not None and self._asked >= budget.trials:
+            return True
+        return budget.timeout is not None and time.time() - self.ledger.began >= budget.timeout
+
+    def _take(self, progress: Progress) -> None:
+        self.ledger.count(progress.members, progress.capacity, progress.seconds)
+        for number in progress.began:
+            trial = self.ledger.begin(number)
+            if trial is not None:
+                self._tracker.start(trial, time.time())
+        for report in progress.reports:
+            self._report(report)
+        for ended in progress.ended:
+            self._end(ended)
+
+    def _report(self, report: Report) -> None:
+        if not self.ledger.report(report):
+            return
+        self._tracker.report(report, time.time())
+        if self._prunes:
+            trial = self._trials[report.trial]
+            trial.report(report.metrics[self._experiment.objective], report.epoch)
+            last = report.epoch == self.ledger.open_trial(report.trial).params["epochs"]
+            if not last and trial.should_prune():
+                self._stop.append(report.trial)
+
+    def _end(self, ended: Ended) -> None:
+        result = self.ledger.end(ended.trial, ended.state, ended.reason)
+        if result is None:
+            return
+        self._tell(result)
+        self._tracker.end(ended.trial, ended.state, result.value, ended.reason, time.time())
+        if self.ledger.best is result and ended.weights is not None:
+            self._keep(result, ended)
+
+    def _tell(self, result: Result) -> None:
+        trial = self._trials.pop(result.trial.number)
+        if result.state is State.COMPLETE:
+            self._study.tell(trial, result.value)
+        elif result.state is State.PRUNED:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            trial.set_user_attr("state", str(result.state))
+            trial.set_user_attr("reason", result.reason)
+            self._study.tell(trial, state=TrialState.FAIL)
+
+    def _give_up_if_hopeless(self) -> None:
+        results = self.ledger.results.values()
+        if len(results) < HOPELESS or self.ledger.best is not None:
+            return
+        reasons = {result.reason for result in results}
+        if len(reasons) == 1 and all(result.state is State.FAILED for result in results):
+            raise AllTrialsFailed(f"the first {len(results)} trials all failed the same way: {reasons.pop()}")
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """Return the seed of a study's trial: 32 bits mixed from the study's seed and the trial's number.
+
+    >>> trial_seed(0, 1) == trial_seed(0, 1) != trial_seed(0, 2)
+    True
+    """
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])

@@ -1,0 +1,153 @@
+"""What is known of every trial of a study so far."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from tunelab.trial import Curve, Report, Result, State, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a study is.
+
+    Attributes:
+        total: trials asked for; None without a limit.
+        counts: ended trials by state.
+        running: trials that have a place.
+        waiting: trials that wait for one.
+        best: the best complete trial so far.
+        seconds: since the study began.
+        fullness: members that trained, as a fraction of the places there were.
+        sharing: members that trained together, on average over rounds weighted by their time.
+    """
+
+    total: int | None
+    counts: dict[State, int]
+    running: int
+    waiting: int
+    best: Result | None
+    seconds: float
+    fullness: float
+    sharing: float
+
+    @property
+    def done(self) -> int:
+        """Trials that ended."""
+        return sum(self.counts.values())
+
+    @property
+    def rate(self) -> float:
+        """Trials a second."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+
+@dataclass(slots=True)
+class _Open:
+    trial: Trial
+    started: float
+    reports: list[Report]
+    running: bool = False
+
+
+class Ledger:
+    """Follows trials from ask to end.
+
+    Args:
+        objective: the metric whose last value is a trial's value.
+        maximize: whether more is better.
+    """
+
+    def __init__(self, objective: str, *, maximize: bool) -> None:
+        self.results: dict[int, Result] = {}
+        self.best: Result | None = None
+        self.began = time.time()
+        self.first_seconds: float | None = None
+        self._objective = objective
+        self._sign = 1 if maximize else -1
+        self._open: dict[int, _Open] = {}
+        self._counts: Counter[State] = Counter()
+        self._busy = self._places = self._seconds = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Trials asked for that have not ended."""
+        return len(self._open)
+
+    @property
+    def open_trials(self) -> list[Trial]:
+        """Those trials, oldest first."""
+        return [entry.trial for entry in self._open.values()]
+
+    def open_trial(self, number: int) -> Trial:
+        """Return a trial that has not ended."""
+        return self._open[number].trial
+
+    def add(self, trial: Trial) -> None:
+        """Note a trial that was asked for."""
+        self._open[trial.number] = _Open(trial, time.time(), [])
+
+    def begin(self, number: int) -> Trial | None:
+        """Note that a trial has a place; return it unless it had begun before."""
+        entry = self._open.get(number)
+        if entry is None or entry.running:
+            return None
+        entry.running, entry.started = True, time.time()
+        return entry.trial
+
+    def report(self, report: Report) -> bool:
+        """Note an epoch; return whether it is news (a trial that starts again repeats itself)."""
+        entry = self._open.get(report.trial)
+        if entry is None or (entry.reports and report.epoch <= entry.reports[-1].epoch):
+            return False
+        entry.reports.append(report)
+        return True
+
+    def end(self, number: int, state: State, reason: str | None) -> Result | None:
+        """Note a trial's end and return its result; None if it had ended before."""
+        entry = self._open.pop(number, None)
+        if entry is None:
+            return None
+        curves = _curves(entry.reports)
+        value = curves[self._objective].values[-1] if state is State.COMPLETE else None
+        seconds = time.time() - entry.started
+        result = Result(entry.trial, state, value, reason, curves, entry.started, seconds)
+        self.results[number] = result
+        self._counts[state] += 1
+        if self.first_seconds is None:
+            self.first_seconds = time.time() - self.began
+        if value is not None and (self.best is None or self._sign * value > self._sign * self._best_value):
+            self.best = result
+        return result
+
+    @property
+    def _best_value(self) -> float:
+        assert self.best is not None
+        assert self.best.value is not None
+        return self.best.value
+
+    def count(self, members: int, capacity: int, seconds: float) -> None:
+        """Note how full a population was in one round."""
+        self._busy += members * seconds
+        self._places += capacity * seconds
+        self._seconds += seconds
+
+    def snapshot(self, total: int | None) -> Snapshot:
+        """Return how far the study is."""
+        running = sum(entry.running for entry in self._open.values())
+        return Snapshot(
+            total=total,
+            counts={state: self._counts[state] for state in State},
+            running=running,
+            waiting=len(self._open) - running,
+            best=self.best,
+            seconds=time.time() - self.began,
+            fullness=self._busy / self._places if self._places else 0.0,
+            sharing=self._busy / self._seconds if self._seconds else 0.0,
+        )
+
+
+def _curves(reports: list[Report]) -> dict[str, Curve]:
+    epochs = tuple(report.epoch for report in reports)
+    names = reports[0].metrics if reports else ()
+    return {name: Curve(epochs, tuple(report.metrics[name] for report in reports)) for name in names}

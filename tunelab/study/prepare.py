@@ -1,0 +1,97 @@
+"""Load and part an experiment's data, and find what cannot work before anything trains."""
+
+from collections.abc import Iterator
+
+from tunelab.contracts import Search
+from tunelab.data.fingerprint import fingerprint
+from tunelab.data.split import Split, split
+from tunelab.drawing import alternatives
+from tunelab.errors import DataError, ExperimentError, suggestion
+from tunelab.experiment import Configuration, Experiment
+from tunelab.plugins import name_of
+from tunelab.space import Choice, Int
+from tunelab.study.suggest import FixedSuggest
+from tunelab.training.network import Network
+from tunelab.training.trainer import network_of
+from tunelab.trial import DataRecord
+
+
+def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
+    """Return the rows to train on and what is said of them.
+
+    Raises:
+        DataError: data that is missing, broken, does not fit the loss, or has fewer rows than a batch.
+        ExperimentError: a model that does not go with the data, or an objective that is not measured.
+    """
+    if experiment.data is None:
+        parts, record = Split.none(), None
+    else:
+        table = experiment.data.load()
+        scale = experiment.data.scale if experiment.scale == "auto" else experiment.scale
+        parts = split(
+            table, validation=experiment.validation, test=experiment.test, seed=experiment.split_seed, scale=scale
+        )
+        record = DataRecord(
+            name=name_of(type(experiment.data)),
+            source=table.source,
+            fingerprint=fingerprint(table),
+            rows=parts.rows,
+            features=parts.x_train.shape[1],
+            targets=parts.targets,
+            outputs=parts.outputs,
+        )
+    for configuration in _first_configurations(experiment):
+        _check_objective(experiment, _network(experiment, configuration, parts))
+    if record is not None:
+        _check_batches(experiment, len(parts.x_train))
+    return parts, record
+
+
+def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:
+    """Yield a configuration of every alternative of the model."""
+    node = experiment.model
+    for label in alternatives(node) if isinstance(node, Choice) else (None,):
+        suggest = FixedSuggest({} if label is None else {"model": label})
+        yield experiment.configure(experiment.draw(suggest))
+
+
+def _network(experiment: Experiment, configuration: Configuration, parts: Split) -> Network:
+    model = configuration.model
+    is_function = model.loss("none") is not None
+    if is_function and experiment.data is not None:
+        raise ExperimentError(
+            f"the model {name_of(type(model))} is a function and is minimised without data, but data="
+            f"{name_of(type(experiment.data))} is given; leave data out, or choose a model such as mlp"
+        )
+    if not is_function and experiment.data is None:
+        raise ExperimentError(
+            f"the model {name_of(type(model))} needs data; give data='digits', arrays (x, y), or the path of a file"
+        )
+    return network_of(experiment, configuration, parts)
+
+
+def _check_objective(experiment: Experiment, network: Network) -> None:
+    prefixes = ("",) if experiment.data is None else ("train_", "val_")
+    known = [prefix + metric for prefix in prefixes for metric in network.loss.metrics] + ["lr"]
+    if experiment.objective not in known:
+        side = "maximize" if experiment.maximize else "minimize"
+        raise ExperimentError(
+            f"{side}={experiment.objective!r} is not measured; {suggestion(experiment.objective, known)}"
+        )
+
+
+def _check_batches(experiment: Experiment, rows: int) -> None:
+    node = experiment.batch_size
+    sizes = node.options if isinstance(node, Choice) else (node.high,) if isinstance(node, Int) else (node,)
+    largest = max((size for size in sizes if size != "full"), default=1)
+    if largest > rows and not _always_full(experiment):
+        raise DataError(
+            f"a batch of {largest} rows is larger than the training part of {rows}; "
+            "lower batch_size, or say batch_size='full'"
+        )
+
+
+def _always_full(experiment: Experiment) -> bool:
+    node = experiment.optimizer
+    options = node.options if isinstance(node, Choice) else (node,)
+    return all((option.plugin if isinstance(option, Search) else option).full_batch for option in options)

@@ -1,0 +1,30 @@
+"""Optuna's pruners by name."""
+
+from collections.abc import Callable, Mapping
+
+import optuna
+from optuna.pruners import BasePruner
+
+from tunelab.errors import ExperimentError, suggestion
+
+Pruner = str | BasePruner
+
+BY_NAME: Mapping[str, Callable[[], BasePruner]] = {
+    "none": optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "asha": optuna.pruners.SuccessiveHalvingPruner,
+    "hyperband": optuna.pruners.HyperbandPruner,
+}
+
+
+def pruner_of(given: Pruner) -> BasePruner:
+    """Return the pruner of a name, or the one that was given.
+
+    Raises:
+        ExperimentError: an unknown name.
+    """
+    if isinstance(given, BasePruner):
+        return given
+    if given not in BY_NAME:
+        raise ExperimentError(f"no pruner named {given!r}; {suggestion(given, BY_NAME)}")
+    return BY_NAME[given]()

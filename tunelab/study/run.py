@@ -1,0 +1,233 @@
+"""Run a study from start to end: data, worker, Optuna, tracker, and what is kept of the best."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from tunelab.contracts import Executor, Tracker
+from tunelab.data.split import Split
+from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError
+from tunelab.executors.inline import InlineExecutor
+from tunelab.executors.process import ProcessExecutor
+from tunelab.experiment import Experiment
+from tunelab.study.engine import Budget, Engine
+from tunelab.study.folder import new_folder
+from tunelab.study.ledger import Snapshot
+from tunelab.study.prepare import prepare
+from tunelab.study.pruners import Pruner, pruner_of
+from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.storage import masked, open_storage
+from tunelab.study.study import WEIGHTS, Study
+from tunelab.study.suggest import defaults, grid, searched
+from tunelab.tracking.mlflow_tracker import MLflowTracker
+from tunelab.training.trained import TrainedModel
+from tunelab.training.trainer import LARGEST, Job
+from tunelab.trial import DataRecord, Ended, Mirror, Result, State, StudyRecord, Summary, Value
+
+COMPANY = 2
+"""Trials in flight for each place of a population: the more, the more company those of a rare cohort find."""
+
+FOLDER = Path("studies")
+"""Where studies keep their files, below the folder in which one is run."""
+
+
+def run(
+    experiment: Experiment,
+    *,
+    trials: int | None = 100,
+    timeout: float | None = None,
+    seed: int = 0,
+    population: int | None = None,
+    sampler: Sampler = "tpe",
+    pruner: Pruner = "none",
+    storage: str | None = None,
+    tracker: Tracker | None = None,
+    tracking_uri: str | None = None,
+    executor: Literal["process", "inline"] = "process",
+    folder: Path | str = FOLDER,
+    source_file: Path | None = None,
+    watch: Callable[[Snapshot], None] = lambda _: None,
+) -> Study:
+    """Search an experiment and return what was found.
+
+    Args:
+        experiment: what is searched.
+        trials: how many; None for as many as the timeout allows.
+        timeout: no trial is asked for after so many seconds; those that run end first.
+        seed: of the sampler and of every trial; the same seed gives the same study, trial by trial.
+        population: members that train together at most; by default as many as the cache holds.
+        sampler: a name (`tpe`, `random`, `qmc`, `cmaes`, `gp`, `nsgaii`, `grid`) or an Optuna sampler.
+        pruner: a name (`none`, `median`, `asha`, `hyperband`) or an Optuna pruner.
+        storage: an Optuna URL; by default a journal file in the study's folder.
+        tracker: what mirrors the study; by default MLflow.
+        tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
+        executor: train in a worker process, or `inline` in this one.
+        folder: where the study's folder is made.
+        source_file: the Python file that defines the experiment, kept with the study.
+        watch: called with the progress after every round of training.
+
+    Raises:
+        InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.
+        AllTrialsFailed: no trial completed.
+        KeyboardInterrupt: after Ctrl-C; what is finished is kept, what ran is marked as interrupted.
+
+    >>> from tunelab import Experiment
+    >>> from tunelab.models import Quadratic
+    >>> from tunelab.tracking import MemoryTracker
+    >>> experiment = Experiment(name="bowl", model=Quadratic(), optimizer="sgd", epochs=1, steps_per_epoch=10)
+    >>> study = run(experiment, trials=3, executor="inline", tracker=MemoryTracker(), folder=getfixture("tmp_path"))
+    >>> len(study.trials)
+    3
+    """
+    _check_settings(trials, timeout, population)
+    chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
+    parts, data = prepare(experiment)
+    mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
+    home = new_folder(Path(folder), experiment.name)
+    with ExitStack() as cleanup, _quiet_optuna():
+        cleanup.callback(mirror.close)
+        worker = cleanup.enter_context(EXECUTORS[executor](Job(experiment, parts, population)))
+        study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
+        _enqueue(experiment, study, sampler, trials)
+        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
+                    "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__}  # fmt: skip
+        mirror.begin(_record(experiment, home, seed, source_file, data, settings), time.time())
+        (home / "experiment.json").write_text(experiment.to_json())
+
+        def keep(result: Result, ended: Ended) -> None:
+            assert ended.weights is not None
+            model = experiment.configure(dict(result.trial.params)).model
+            TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
+
+        engine = Engine(
+            experiment, study, worker, mirror, Budget(trials, timeout, COMPANY * (population or LARGEST)), seed, watch, keep
+        )
+        try:
+            engine.run()
+        except BaseException as error:
+            engine.interrupt("stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error))
+            _finish(experiment, engine, mirror, home, parts)
+            raise
+        test, shown = _finish(experiment, engine, mirror, home, parts)
+    ledger = engine.ledger
+    found = Study(
+        name=home.name,
+        experiment=experiment,
+        folder=home,
+        trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
+        best=ledger.best,
+        progress=ledger.snapshot(trials),
+        first_trial_s=ledger.first_seconds,
+        test=test,
+        mirror=shown,
+        optuna=study,
+    )
+    if found.best is None:
+        raise AllTrialsFailed(_why_none(found))
+    return found
+
+
+EXECUTORS: dict[str, Callable[[Job], Executor]] = {"process": ProcessExecutor, "inline": InlineExecutor}
+
+
+def _check_settings(trials: int | None, timeout: float | None, population: int | None) -> None:
+    if trials is None and timeout is None:
+        raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
+    for name, value in {"trials": trials, "timeout": timeout, "population": population}.items():
+        if value is not None and value <= 0:
+            raise ExperimentError(f"{name} must be above 0, was {value}")
+
+
+def _optuna_study(
+    experiment: Experiment, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
+) -> optuna.Study:
+    storage = open_storage(url, home)
+    direction = "maximize" if experiment.maximize else "minimize"
+    try:
+        study = optuna.create_study(
+            storage=storage, study_name=home.name, sampler=sampler, pruner=pruner, direction=direction
+        )
+    except optuna.exceptions.DuplicatedStudyError:
+        raise StoreError(
+            f"the storage {masked(url or '')} has a study named {home.name!r} already, made from another folder; "
+            "give another --folder, or rename the experiment"
+        ) from None
+    study.set_user_attr("tunelab.experiment", experiment.to_json())
+    study.set_user_attr("tunelab.experiment_hash", experiment.hash)
+    return study
+
+
+def _enqueue(experiment: Experiment, study: optuna.Study, sampler: Sampler, trials: int | None) -> None:
+    """Enqueue what is tried first: the alternatives' own defaults, or the points of a grid."""
+    for params in islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials):
+        study.enqueue_trial(params)
+
+
+def _record(
+    experiment: Experiment,
+    home: Path,
+    seed: int,
+    source_file: Path | None,
+    data: DataRecord | None,
+    settings: Mapping[str, Value],
+) -> StudyRecord:
+    return StudyRecord(
+        name=home.name,
+        experiment=experiment.name,
+        experiment_json=experiment.to_json(),
+        experiment_hash=experiment.hash,
+        objective=experiment.objective,
+        maximize=experiment.maximize is not None,
+        searched=searched(experiment),
+        seed=seed,
+        folder=home,
+        source_file=source_file,
+        data=data,
+        settings=settings,
+    )
+
+
+def _finish(
+    experiment: Experiment, engine: Engine, tracker: Tracker, home: Path, parts: Split
+) -> tuple[dict[str, float], Mirror]:
+    """Measure the best trial on the test part, and end the mirror."""
+    best = engine.ledger.best
+    test = {}
+    if best is not None and len(parts.x_test):
+        found = TrainedModel.load(home / WEIGHTS).evaluate(parts.x_test, parts.y_test)
+        test = {f"test_{name}": value for name, value in found.items()}
+    summary = Summary(
+        counts=engine.ledger.snapshot(None).counts,
+        best=best.trial.number if best else None,
+        best_value=best.value if best else None,
+        weights=home / WEIGHTS if best else None,
+        metrics=test,
+    )
+    return test, tracker.finish(summary, time.time())
+
+
+def _why_none(study: Study) -> str:
+    kinds = Counter((result.state, result.reason) for result in study.trials)
+    states = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+    (state, reason), _ = kinds.most_common(1)[0]
+    advice = "; lower the upper end of the learning rate's range" if state is State.DIVERGED else ""
+    return f"no trial of {study.name} completed ({states}); the most frequent reason: {reason}{advice}"
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's own log lines out of the way; tunelab shows the progress."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,175 @@
+"""A study's own MLflow run: the parent of its trials' runs, what was asked, what came out, and the view on it all."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import ParamSpec
+from uuid import NAMESPACE_URL, uuid5
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking.context.registry import resolve_tags
+
+from tunelab.tracking.mirror_state import MirrorState
+from tunelab.tracking.mlflow_best_model import log_best_model
+from tunelab.tracking.mlflow_data import data_input
+from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
+from tunelab.tracking.mlflow_patience import Patience, RefusalError
+from tunelab.tracking.mlflow_store import experiment_id
+from tunelab.tracking.saved_view import view_tag, view_value
+from tunelab.tracking.spool import StudyBegan
+from tunelab.trial import State, Summary
+
+P = ParamSpec("P")
+
+_ON_CHILDREN = frozenset({"mlflow.user", "mlflow.source.name", "mlflow.source.type"})
+
+
+class StudyRun:
+    """One study's parent run. Everything here can be done twice."""
+
+    def __init__(self, client: MlflowClient, patience: Patience, state: MirrorState, began: StudyBegan) -> None:
+        self._client = client
+        self._patience = patience
+        self._state = state
+        self._began = began
+        self._study = began.study
+        self._shown: tuple[str, ...] | None = None
+        self._context = _context(began)
+
+    @property
+    def child_tags(self) -> dict[str, str]:
+        """What the trials' runs carry of who runs this; the rest, each tag costing its time, is on the study's."""
+        return {name: value for name, value in self._context.items() if name in _ON_CHILDREN}
+
+    def open(self) -> bool:
+        """Find the study's run or create it; return whether it was there before."""
+        state = self._state
+        state.experiment_id = self._patience(experiment_id, self._client, self._study.experiment)
+        state.run_id = state.run_id or self._patience(self._find)
+        if state.run_id:
+            return True
+        state.run_id = self._patience(self._create)
+        return False
+
+    def describe(self) -> None:
+        """Say what was asked: parameters, data, the experiment and its source."""
+        study, run, client = self._study, self._run, self._client
+        asked = {
+            "objective": study.objective,
+            "maximize": study.maximize,
+            "seed": study.seed,
+            "searched": ", ".join(study.searched),
+            **study.settings,
+        }
+        params = [Param(name, param_text(value)) for name, value in accepted_keys(asked).items()]
+        self._request("parameters", client.log_batch, run, params=params)
+        self._request("experiment.json", client.log_text, run, study.experiment_json, "experiment.json")
+        self._request("its hash", client.log_text, run, study.experiment_hash + "\n", "experiment.sha256")
+        if study.source_file and study.source_file.exists():
+            self._request("source file", client.log_artifact, run, str(study.source_file))
+        if study.data:
+            self._request("data set", client.log_inputs, run, [data_input(study.data)])
+
+    def show(self, metrics: Iterable[str]) -> None:
+        """Write the saved view, with a curve for each of the metrics; nothing where it is written so already."""
+        study, curves = self._study, tuple(metrics)
+        if curves == self._shown:
+            return
+        view = view_value(
+            name=study.name,
+            parent=self._run,
+            objective=study.objective,
+            maximize=study.maximize,
+            searched=tuple(accepted_keys(dict.fromkeys(study.searched))),
+            curves=curves,
+            at=time.time(),
+        )
+        tag = view_tag(self._run)
+        self._request("saved view", self._client.set_experiment_tag, self._state.experiment_id or "", tag, view)
+        self._shown = curves
+
+    def resume(self) -> None:
+        """Say that the study goes on."""
+        self._request("status", self._client.update_run, self._run, status="RUNNING")
+
+    def finish(self, summary: Summary, at: float) -> None:
+        """Say what came out, give the best trial its model, and end the run."""
+        counts = {f"trials_{state}": float(count) for state, count in summary.counts.items()}
+        stamp = round(at * 1000)
+        metrics = accepted_keys({**counts, **summary.metrics})
+        self._request(
+            "results",
+            self._client.log_batch,
+            self._run,
+            [Metric(name, value, stamp, 0) for name, value in metrics.items()],
+            tags=[RunTag(name, tag_text(value)) for name, value in self._best_tags(summary).items()],
+        )
+        best = self._state.runs.get(summary.best) if summary.best is not None else None
+        if best and summary.weights and summary.weights.exists():
+            data = self._study.data
+            self._request("model", log_best_model, self._client, best, summary.weights, data)
+        self.end(_status(summary), at)
+
+    def end(self, status: str, at: float, *, reason: str | None = None) -> None:
+        """End the run."""
+        if reason:
+            self._request("reason", self._client.set_tag, self._run, "tunelab.reason", reason)
+        self._request("status", self._client.set_terminated, self._run, status, round(at * 1000))
+
+    @property
+    def _run(self) -> str:
+        return self._state.run_id or ""
+
+    def _best_tags(self, summary: Summary) -> dict[str, object]:
+        if summary.best is None:
+            return {}
+        best = {"tunelab.best_trial": summary.best, "tunelab.best_run": self._state.runs.get(summary.best, "")}
+        text = f"Best: trial {summary.best}, {self._study.objective} = {summary.best_value}."
+        return {**best, "mlflow.note.content": text}
+
+    def _request(self, what: str, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Ask the store; note what it refuses and go on: one part never hides the others."""
+        try:
+            self._patience(call, *args, **kwargs)
+        except RefusalError as refusal:
+            self._state.refused.append(f"the study's {what}: {refusal}")
+
+    def _find(self) -> str | None:
+        query = f"tags.`tunelab.id` = '{self._identity}'"
+        found = self._client.search_runs([self._state.experiment_id or ""], query, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _create(self) -> str:
+        study = self._study
+        tags = {
+            **self._context,
+            "mlflow.runName": study.name,
+            "tunelab.id": self._identity,
+            "tunelab.study": study.name,
+            "tunelab.objective": study.objective,
+            "tunelab.direction": "maximize" if study.maximize else "minimize",
+            "tunelab.experiment_hash": study.experiment_hash,
+            "tunelab.seed": str(study.seed),
+        }
+        start = round(self._began.at * 1000)
+        run = self._find() or self._client.create_run(self._state.experiment_id or "", start, tags).info.run_id
+        return str(run)
+
+    @property
+    def _identity(self) -> str:
+        """The study's mark in MLflow: folders in different places may hold studies of one name."""
+        return str(uuid5(NAMESPACE_URL, f"{self._study.folder}#{self._began.at!r}#{self._study.experiment_hash}"))
+
+
+def _context(began: StudyBegan) -> dict[str, str]:
+    """Return MLflow's user, source and git tags as the engine would have resolved them: the source is its program."""
+    sys.argv[0] = str(began.study.source_file or began.source)
+    return {name: str(value) for name, value in resolve_tags().items()}
+
+
+def _status(summary: Summary) -> str:
+    if summary.counts.get(State.INTERRUPTED, 0):
+        return "KILLED"
+    bad = sum(summary.counts.get(state, 0) for state in (State.FAILED, State.DIVERGED))
+    return "FAILED" if bad and bad == sum(summary.counts.values()) else "FINISHED"

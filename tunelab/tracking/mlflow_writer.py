@@ -1,0 +1,147 @@
+"""The process that mirrors a study's spool into MLflow: `python -m tunelab.tracking.mlflow_writer <folder>`.
+
+Only here is mlflow imported, so training and searching never wait for it. It follows the spool while the engine lives
+(`--engine <process id>`), ends every run truthfully when the engine is gone, and may be run again on any spool at any
+time: what is shown already stays as it is. The tracking URI comes in `MLFLOW_TRACKING_URI`, out of sight of `ps`.
+"""
+
+import gc
+import logging
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunelab.tracking.mirror_state import MirrorState, Stage
+from tunelab.tracking.process_lock import process_lock
+from tunelab.tracking.spool import SPOOL, Line, SpoolReader, StudyBegan, TrialStarted
+from tunelab.tracking.tracking_uri import is_server, redacted, split_credentials, sqlite_file
+
+if TYPE_CHECKING:
+    from tunelab.tracking.mlflow_mirror import StudyMirror
+
+_POLL = 0.05  # seconds between looks at the spool
+_NOTE = 1.0  # seconds between notes of progress: how much is looked up again after a kill
+_HEAD_START = 1.5  # seconds that a first trial may have the processors to itself before mlflow is imported
+_NICENESS = 5  # training goes first
+
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # we try again ourselves, and see in between whether we still should
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # saves a request a trial
+}
+"""What MLflow reads from the environment, where the person has not set it."""
+
+
+class Writer:
+    """Follows one study's spool.
+
+    Args:
+        folder: the study's folder.
+        uri: the tracking URI.
+        engine: the process that writes the spool, our parent; None when an old spool is mirrored.
+    """
+
+    def __init__(self, folder: Path, uri: str, engine: int | None) -> None:
+        self._folder = folder
+        self._uri = uri
+        self._engine = engine
+        self._spool = folder / SPOOL
+        self._state = MirrorState.load(folder)
+        self._saved = 0.0
+
+    def run(self) -> bool:
+        """Mirror until the study has ended, or its engine; return whether all of it is shown."""
+        state = self._state
+        if state.stage in (Stage.FINISHED, Stage.CLOSED) and state.read == self._spool.stat().st_size:
+            return True
+        state.stage, state.writer, state.error = Stage.STARTING, os.getpid(), None
+        state.tracking_uri = redacted(self._uri)
+        state.save(self._folder)
+        try:
+            self._follow()
+        except Exception as error:
+            logging.exception("the mirror is incomplete")
+            state.stage, state.error = Stage.BROKEN, str(error).replace(self._uri, redacted(self._uri))
+        state.save(self._folder)
+        return state.stage is not Stage.BROKEN
+
+    def _follow(self) -> None:
+        unsure = self._spool.stat().st_size if self._state.read or self._state.run_id else 0
+        reader = SpoolReader(self._spool, self._state.keep)
+        lines = self._head_start(reader)
+        mirror = self._mirror(unsure)
+        while True:
+            attended = self._attended  # asked before reading: what a killed engine wrote last is then read
+            for line in lines:
+                mirror.take(line)
+                self._note()
+            mirror.upload_long()
+            self._note()
+            lines = reader.read()
+            if not lines:
+                if self._state.stage in (Stage.FINISHED, Stage.CLOSED):
+                    return
+                if not attended:
+                    mirror.abandon("the engine process ended")
+                    return
+                time.sleep(_POLL)
+
+    def _head_start(self, reader: SpoolReader) -> list[Line]:
+        """Return the first lines, a moment later: importing mlflow would slow the imports of the first trial."""
+        lines = reader.read()
+        until = time.monotonic() + (_HEAD_START if sqlite_file(self._uri) else 0.0)
+        while self._attended and time.monotonic() < until:
+            if any(not isinstance(line.event, StudyBegan | TrialStarted) for line in lines):
+                break
+            time.sleep(_POLL)
+            lines += reader.read()
+        return lines
+
+    def _mirror(self, unsure: int) -> "StudyMirror":
+        """Import mlflow, open the store and the study's run in it."""
+        from tunelab.tracking.mlflow_mirror import StudyMirror
+        from tunelab.tracking.mlflow_patience import Patience
+
+        patience = Patience(server=is_server(self._uri), unattended=lambda: not self._attended)
+        began = SpoolReader(self._spool).read()[0].event
+        if not isinstance(began, StudyBegan):
+            raise TypeError(f"a spool must begin with its study, not with {began}: {self._spool}")
+        mirror = StudyMirror(self._uri, patience, self._state, began, unsure=unsure)
+        self._state.stage = Stage.READY
+        self._state.save(self._folder)
+        gc.freeze()  # two thousand modules that no collection need look at again
+        return mirror
+
+    @property
+    def _attended(self) -> bool:
+        """Whether the engine lives: a killed parent's children are given to another process."""
+        return self._engine is not None and os.getppid() == self._engine
+
+    def _note(self) -> None:
+        now = time.monotonic()
+        if now - self._saved > _NOTE:
+            self._state.save(self._folder)
+            self._saved = now
+
+
+def main() -> None:
+    """Mirror the study in the folder that the command line names."""
+    parser = ArgumentParser(prog="python -m tunelab.tracking.mlflow_writer", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the study's folder")
+    parser.add_argument("--engine", type=int, help="the process that writes the spool, our parent")
+    given = parser.parse_args()
+    uri, credentials = split_credentials(os.environ["MLFLOW_TRACKING_URI"])
+    os.environ.update({**_SETTINGS, **os.environ, **credentials, "MLFLOW_TRACKING_URI": uri})
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.nice(_NICENESS)
+    with process_lock(given.folder / "mirror.lock"):
+        complete = Writer(given.folder, uri, given.engine).run()
+    sys.stderr.flush()
+    os._exit(0 if complete else 1)  # taking mlflow's modules down takes 0.2 s, and the engine waits
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""MLflow's saved view of a study: its trials, and charts that compare them, behind one link.
+
+The form is not documented. It was read from MLflow 3.17's page and is tested in a browser; where a later page does not
+know it, the link still opens the experiment's runs.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from uuid import NAMESPACE_URL, uuid5
+
+_SECTIONS = {"compare": "How the trials compare", "curves": "How they learned"}
+
+
+def view_tag(key: str) -> str:
+    """Return the experiment tag that holds the view."""
+    return f"mlflow.sharedViewState.{key}"
+
+
+def comparison_path(experiment_id: str, key: str) -> str:
+    """Return the view's link, to be put after the address of an MLflow server.
+
+    >>> comparison_path("1", "digits-3")
+    '/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey=digits-3'
+    """
+    query = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={key}"
+    return f"/#/experiments/{experiment_id}/runs?{query}"
+
+
+def view_value(
+    *, name: str, parent: str, objective: str, maximize: bool, searched: Sequence[str], curves: Sequence[str], at: float
+) -> str:
+    """Return the tag's value.
+
+    Args:
+        name: what the page calls the view.
+        parent: the parent run's identifier; its children are shown.
+        objective: the metric by which they are sorted, the best first; `curves` shows it first.
+        maximize: whether more of it is better.
+        searched: the parameters that vary: the axes of the parallel coordinates.
+        curves: the metrics that are drawn over the epochs.
+        at: the time of writing, Unix seconds.
+    """
+    state = {
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{parent}'",
+        "orderByKey": "metrics.`objective`",
+        "orderByAsc": not maximize,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "selectedColumns": ["metrics.`objective`", *(f"params.`{name}`" for name in searched)],
+        "runsHiddenMode": "FIRST_20_RUNS",
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "compareRunCharts": _charts(objective, searched, curves),
+        "compareRunSections": [_section(name) for name in _SECTIONS],
+    }
+    stamp = int(at * 1000)
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    return json.dumps({"name": name, "createdAt": stamp, "updatedAt": stamp, "state": f"deflate;{packed}"})
+
+
+def _charts(objective: str, searched: Sequence[str], curves: Sequence[str]) -> list[dict[str, object]]:
+    rates = [name for name in searched if name.rpartition(".")[2] == "lr"]
+    return [
+        _parallel(searched),
+        *(_scatter(rate) for rate in rates),
+        *(_line(metric) for metric in dict.fromkeys([objective, *curves])),
+    ]
+
+
+def _section(name: str) -> dict[str, object]:
+    return {
+        "uuid": _uuid(name),
+        "name": _SECTIONS[name],
+        "display": True,
+        "isReordered": True,
+        "deleted": False,
+        "isGenerated": False,
+    }
+
+
+def _chart(kind: str, section: str, about: str, **fields: object) -> dict[str, object]:
+    return {
+        "uuid": _uuid(f"{kind} {about}"),
+        "type": kind,
+        "metricSectionId": _uuid(section),
+        "deleted": False,
+        "isGenerated": False,
+        **fields,
+    }
+
+
+def _parallel(searched: Sequence[str]) -> dict[str, object]:
+    return _chart(
+        "PARALLEL",
+        "compare",
+        "searched",
+        runsCountToCompare=200,
+        selectedParams=list(searched),
+        selectedMetrics=["objective"],
+        showAllRuns=True,
+    )
+
+
+def _scatter(rate: str) -> dict[str, object]:
+    axes = {"xaxis": {"key": rate, "type": "PARAM"}, "yaxis": {"key": "objective", "type": "METRIC"}}
+    return _chart("SCATTER", "compare", rate, runsCountToCompare=200, **axes)
+
+
+def _line(metric: str) -> dict[str, object]:
+    return _chart(
+        "LINE",
+        "curves",
+        metric,
+        runsCountToCompare=20,
+        metricKey=metric,
+        selectedMetricKeys=[metric],
+        xAxisKey="step",
+        scaleType="linear",
+        lineSmoothness=0,
+    )
+
+
+def _uuid(name: str) -> str:
+    """Return a fixed identifier, so that writing a view again gives the same one."""
+    return str(uuid5(NAMESPACE_URL, f"tunelab/{name}"))

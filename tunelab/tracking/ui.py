@@ -1,0 +1,86 @@
+"""Opens MLflow on a study's comparison: `tunelab ui`. Starts MLflow's own server; imports none of it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tunelab.errors import InputError, StoreError
+from tunelab.tracking.mirror_state import FILE, MirrorState
+from tunelab.tracking.saved_view import comparison_path
+from tunelab.tracking.tracking_uri import is_server, redacted, sqlite_file
+
+HOST = "127.0.0.1"
+
+_REFUSED_PORTS = (5060, 5061)  # SIP's: browsers do not open them
+_START = 90.0  # seconds; on a busy machine MLflow's server needs tens of them
+
+
+def serve(tracking_uri: str, port: int = 5000) -> "subprocess.Popen[bytes]":
+    """Start an MLflow server of a store on this machine only; return its process once it answers.
+
+    Raises InputError for a port that browsers refuse, StoreError when the server ends or does not answer. Who calls it
+    stops it: `terminate()`, then `wait()`.
+    """
+    if port in _REFUSED_PORTS:
+        raise InputError(f"A port that browsers open is required, not {port} (reserved for SIP). Use 5000, say.")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=_folder(tracking_uri),
+        env={
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": tracking_uri,  # a password in it stays out of sight of `ps`
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes and 2 GB less
+        },
+    )
+    until = time.monotonic() + _START
+    while not _answers(port):
+        if server.poll() is not None or time.monotonic() > until:
+            server.kill()
+            server.wait()
+            raise StoreError(
+                f"An MLflow server was to start on {HOST}:{port} for {redacted(tracking_uri)}, and did not. "
+                f"Is the port free? Try: MLFLOW_BACKEND_STORE_URI=... mlflow server --port {port}"
+            )
+        time.sleep(0.1)
+    return server
+
+
+def latest_comparison(studies: Path, tracking_uri: str) -> str | None:
+    """Return the link path of the study that was mirrored last into this store; None where there is none.
+
+    Args:
+        studies: the folder that holds the studies' folders.
+        tracking_uri: the store that is served.
+    """
+    newest_first = sorted(studies.glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in newest_first:
+        state = MirrorState.load(file.parent)
+        if state.tracking_uri == redacted(tracking_uri) and state.experiment_id and state.run_id:
+            return comparison_path(state.experiment_id, state.run_id)
+    return None
+
+
+def address(tracking_uri: str, port: int) -> str:
+    """Return where the pages of a store are: at its own server, or at one that `serve` started."""
+    return redacted(tracking_uri).rstrip("/") if is_server(tracking_uri) else f"http://{HOST}:{port}"
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://{HOST}:{port}/health", timeout=1) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _folder(tracking_uri: str) -> Path | None:
+    """Return the store's own folder, so that what a server keeps beside it lies there."""
+    file = sqlite_file(tracking_uri)
+    return file.parent if file else None

@@ -1,0 +1,60 @@
+"""A trial while it trains: all that a checkpoint of it would hold."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tunelab.contracts import Array, Backend
+from tunelab.experiment import Configuration
+from tunelab.training.network import Network
+from tunelab.training.streams import Purpose, stream
+from tunelab.trial import Trial
+
+
+@dataclass(eq=False)
+class Member:
+    """One member's own state, outside any population.
+
+    Attributes:
+        trial: who it is.
+        configuration: what it trains.
+        network: what it has in common with its cohort.
+        total: optimizer steps of its whole training.
+        theta: parameters `(n,)`.
+        slots: the optimizer's arrays `(n,)` by name.
+        epoch, step: how many it has finished.
+        lr: the learning rate of its last step.
+        noise: its stream of dropout noise in the present epoch.
+    """
+
+    trial: Trial
+    configuration: Configuration
+    network: Network
+    total: int
+    theta: Array
+    slots: dict[str, Array]
+    epoch: int = 0
+    step: int = 0
+    lr: float = 0.0
+    noise: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renew_noise()
+
+    @classmethod
+    def new(
+        cls, trial: Trial, configuration: Configuration, network: Network, steps_per_epoch: int, backend: Backend
+    ) -> "Member":
+        """Return a member that has not trained yet."""
+        theta = backend.asarray(network.initial(trial.seed))
+        slots = {name: backend.zeros(theta.shape) for name in configuration.optimizer.slots}
+        return cls(trial, configuration, network, configuration.training.epochs * steps_per_epoch, theta, slots)
+
+    def renew_noise(self) -> None:
+        """Begin the present epoch's stream of dropout noise."""
+        self.noise = stream(self.trial.seed, Purpose.NOISE, self.epoch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has trained all its epochs."""
+        return self.epoch >= self.configuration.training.epochs

@@ -1,0 +1,130 @@
+"""Layers and a loss as one function of a flat parameter vector, for all members at once."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunelab.contracts import Array, Backend, Layer, Loss, Parameter
+from tunelab.training.streams import Purpose, stream
+from tunelab.training.tape import PopulationTape
+
+ROWS_A_BLOCK = 256
+"""Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a cohort has in common: equal networks may share a population.
+
+    Attributes:
+        layers: from inputs to outputs.
+        loss: what training lowers.
+    """
+
+    layers: tuple[Layer, ...]
+    loss: Loss
+
+    def parameters(self) -> Iterator[tuple[int, Parameter, slice]]:
+        """Yield each tensor with its layer's index and where it lies in the flat vector."""
+        start = 0
+        for index, layer in enumerate(self.layers):
+            for parameter in layer.parameters():
+                stop = start + math.prod(parameter.shape)
+                yield index, parameter, slice(start, stop)
+                start = stop
+
+    @property
+    def size(self) -> int:
+        """How many numbers are trained."""
+        return sum(where.stop - where.start for _, _, where in self.parameters())
+
+    def initial(self, seed: int) -> np.ndarray:
+        """Return a member's initial parameters, `(n,)` float64, a function of the seed alone."""
+        generator = stream(seed, Purpose.WEIGHTS)
+        theta = np.empty(self.size)
+        for _, parameter, where in self.parameters():
+            theta[where] = np.asarray(parameter.center).ravel()
+            if parameter.bound:
+                theta[where] += generator.uniform(-parameter.bound, parameter.bound, where.stop - where.start)
+        return theta
+
+    def views(self, flat: Array) -> list[dict[str, Array]]:
+        """Return the tensors `(P, *shape)` of every layer as views into a flat buffer `(P, n)`."""
+        found: list[dict[str, Array]] = [{} for _ in self.layers]
+        for index, parameter, where in self.parameters():
+            found[index][parameter.name] = flat[:, where].reshape(len(flat), *parameter.shape)
+        return found
+
+    def named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """Return one member's tensors by name: `0.weight`, `0.bias`, `2.weight`, ..."""
+        return {f"{i}.{p.name}": theta[where].reshape(p.shape).copy() for i, p, where in self.parameters()}
+
+
+class Passes:
+    """Forward and backward through a network, bound to one population's buffers.
+
+    Args:
+        network: what to pass through.
+        backend: what computes.
+        theta: parameters `(P, n)`.
+        grad: where gradients go, `(P, n)`.
+        rates: `(P, 1, 1)` for each layer.
+        streams: returns each member's stream of noise.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        backend: Backend,
+        theta: Array,
+        grad: Array,
+        rates: Sequence[Array],
+        streams: Callable[[], Sequence[np.random.Generator]],
+    ) -> None:
+        self._loss = network.loss
+        self._layers = network.layers
+        self._xp = backend.xp
+        self._params = network.views(theta)
+        self._grads = network.views(grad)
+        self._tapes = [PopulationTape(backend, rate, streams) for rate in rates]
+        self._loss_tape = PopulationTape(backend)
+
+    def gradient(self, x: Array, y: Array) -> Array:
+        """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`.
+
+        Args:
+            x: features `(P, B, D)`, or `(1, B, D)` where all members see the same rows.
+            y: targets `(P, B)` or `(P, B, K)`, or with one in front.
+        """
+        xp = self._xp
+        out = self._forward(x, training=True)
+        losses, delta = self._loss.gradient(xp, out, y, self._loss_tape)
+        rows = losses.shape[1]
+        delta *= 1 / rows
+        for index in range(len(self._layers) - 1, -1, -1):
+            delta = self._layers[index].backward(
+                xp, delta, self._params[index], self._grads[index], self._tapes[index], index > 0
+            )
+        return losses.sum(1) / rows
+
+    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+        """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64."""
+        totals: dict[str, np.ndarray] = {}
+        for start in range(0, len(x), ROWS_A_BLOCK):
+            block = slice(start, start + ROWS_A_BLOCK)
+            out = self._forward(x[None, block], training=False)
+            for name, sums in self._loss.evaluate(self._xp, out, y[None, block]).items():
+                totals[name] = totals.get(name, 0.0) + np.asarray(sums, np.float64)
+        return {name: total / len(x) for name, total in totals.items()}
+
+    def outputs(self, x: Array) -> Array:
+        """Return the network's outputs `(P, B, K)` in evaluation mode."""
+        return self._forward(x[None], training=False)
+
+    def _forward(self, x: Array, *, training: bool) -> Array:
+        for layer, params, tape in zip(self._layers, self._params, self._tapes, strict=True):
+            tape.training = training
+            x = layer.forward(self._xp, x, params, tape)
+        return x

@@ -1,0 +1,211 @@
+"""A population: members that train together in one vectorised loop. The only training loop there is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunelab.contracts import Array, Backend
+from tunelab.training.batches import Batches
+from tunelab.training.member import Member
+from tunelab.training.network import Network, Passes
+from tunelab.training.plan import STEPS_AT_ONCE, column, plan
+from tunelab.training.rules import RuleGroup, groups_of, sorted_by_rule
+from tunelab.trial import Ended, Report, State
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The rows that a population trains and is evaluated on, on its backend.
+
+    Attributes:
+        parts: `(x, y)` by the prefix of their metrics: `train_`, `val_`, or an empty one for a function.
+    """
+
+    parts: dict[str, tuple[Array, Array]]
+
+    @property
+    def train(self) -> tuple[Array, Array]:
+        """The rows to train on."""
+        return next(iter(self.parts.values()))
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What trials must agree on to train together.
+
+    Attributes:
+        network: layers and loss.
+        batch_size: rows a step.
+        steps: steps of one epoch.
+        apart: a trial's number, where it must train alone (see `Trainer`).
+    """
+
+    network: Network
+    batch_size: int
+    steps: int
+    apart: int | None = None
+
+
+class Population:
+    """Members of one cohort, packed into arrays with a leading member axis `P`.
+
+    Args:
+        cohort: what they agree on.
+        arrays: what they train on.
+        backend: what computes.
+        diverged_above: a loss above this ends a member.
+    """
+
+    def __init__(self, cohort: Cohort, arrays: Arrays, backend: Backend, diverged_above: float) -> None:
+        self.cohort = cohort
+        self.members: list[Member] = []
+        self._arrays = arrays
+        self._backend = backend
+        self._bound = diverged_above
+        self._batches = Batches(*arrays.train, cohort.batch_size, backend)
+
+    def admit(self, members: Sequence[Member]) -> None:
+        """Give new members a place."""
+        if members:
+            self._unpack()
+            self._pack([*self.members, *members])
+
+    def release(self, leaving: Callable[[Member], bool]) -> list[Member]:
+        """Take members out and return them; the others' state does not change."""
+        gone = [member for member in self.members if leaving(member)]
+        if gone:
+            self._unpack()
+            self._pack([member for member in self.members if not leaving(member)])
+        return gone
+
+    def epoch(self) -> Iterator[Report | Ended]:
+        """Train every member for one epoch; yield the ends of those that diverge, and a report of each of the others.
+
+        A member that diverges leaves at once, within the epoch.
+        """
+        with np.errstate(all="ignore"):
+            yield from self._train()
+            yield from self._evaluate()
+
+    def _train(self) -> Iterator[Ended]:
+        for member in self.members:
+            member.renew_noise()
+        self._batches.shuffle(self.members, self.cohort.steps)
+        step = 0
+        while step < self.cohort.steps and self.members:
+            ahead = min(STEPS_AT_ONCE, self.cohort.steps - step)
+            lr = self._prepare(ahead)
+            taken = 0
+            while taken < ahead:
+                losses = self._step(step + taken, taken)
+                taken += 1
+                if not (losses <= self._bound).all():
+                    break
+            step += taken
+            for row, member in enumerate(self.members):
+                member.step += taken
+                member.lr = float(lr[taken - 1, row, 0])
+            yield from self._end_diverged(losses)
+
+    def _prepare(self, steps: int) -> np.ndarray:
+        """Work out the scalars of the next steps; return their learning rates `(S, P, 1)`."""
+        ahead = plan(self.members, [where for where, _ in self._groups], steps, self._backend)
+        for (_, group), scalars in zip(self._groups, ahead.scalars, strict=True):
+            group.prepare(scalars, steps)
+        return ahead.lr
+
+    def _step(self, step: int, offset: int) -> Array:
+        losses = self._passes.gradient(*self._batches.take(step))
+        self._clip()
+        self._decay()
+        for _, group in self._groups:
+            group.update(offset)
+        return losses
+
+    def _clip(self) -> None:
+        """Scale each member's gradient down to its norm: g <- g min(1, c / (|g| + 1e-6)), as torch does."""
+        if self._clip_norm is not None:
+            xp, scratch = self._backend.xp, self._scratch
+            norm = xp.sqrt(xp.square(self._grad, out=scratch).sum(1)[:, None])  # (P, 1): inside a member only
+            self._grad *= xp.minimum(self._clip_norm / (norm + 1e-6), self._one)
+
+    def _decay(self) -> None:
+        if self._weight_decay is not None:
+            self._grad += self._backend.xp.multiply(self._theta, self._weight_decay, out=self._scratch)
+
+    def _end_diverged(self, losses: Array) -> Iterator[Ended]:
+        """Let go of the members whose last training loss was out of bounds."""
+        bad = {
+            member.trial.number: float(loss)
+            for member, loss in zip(self.members, losses, strict=True)
+            if not loss <= self._bound
+        }
+        if bad:
+            self._batches.keep([row for row, member in enumerate(self.members) if member.trial.number not in bad])
+        for member in self.release(lambda member: member.trial.number in bad):
+            yield self._diverged(member, "training loss", bad[member.trial.number])
+
+    def _evaluate(self) -> Iterator[Report | Ended]:
+        if not self.members:
+            return
+        columns: dict[str, np.ndarray] = {}
+        for prefix, (x, y) in self._arrays.parts.items():
+            for name, values in self._passes.evaluate(x, y).items():
+                columns[prefix + name] = values
+        columns["lr"] = np.array([member.lr for member in self.members])
+        lost = {}
+        for row, member in enumerate(self.members):
+            member.epoch += 1
+            metrics = {name: float(values[row]) for name, values in columns.items()}
+            wrong = [name for name, value in metrics.items() if not abs(value) <= self._bound]
+            if wrong:
+                lost[member.trial.number] = (wrong[0], metrics[wrong[0]])
+            else:
+                yield Report(member.trial.number, member.epoch, member.step, metrics)
+        for member in self.release(lambda member: member.trial.number in lost):
+            yield self._diverged(member, *lost[member.trial.number])
+
+    def _diverged(self, member: Member, metric: str, value: float) -> Ended:
+        reason = f"{metric} was {value:.3g} at step {member.step} (epoch {member.step // self.cohort.steps + 1})"
+        return Ended(member.trial.number, State.DIVERGED, member.epoch, member.step, reason)
+
+    def _pack(self, members: Sequence[Member]) -> None:
+        """Lay the members' state into rows, those of one rule side by side."""
+        backend = self._backend
+        self.members = sorted_by_rule(members)
+        shape = (len(self.members), self.cohort.network.size)
+        self._theta, self._grad = backend.empty(shape), backend.empty(shape)
+        for row, member in enumerate(self.members):
+            self._theta[row] = member.theta
+        self._groups = [
+            (where, RuleGroup(self.members[where], self._theta[where], self._grad[where], backend))
+            for where in groups_of(self.members)
+        ]
+        noise = lambda: [member.noise for member in self.members]  # noqa: E731
+        self._passes = Passes(self.cohort.network, backend, self._theta, self._grad, self._rates(), noise)
+        self._pack_penalties()
+
+    def _rates(self) -> list[Array]:
+        """Return each layer's own number of every member, `(P, 1, 1)`."""
+        rows = [[[[layer.rate()]] for layer in member.network.layers] for member in self.members]
+        return [self._backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))] if rows else []
+
+    def _pack_penalties(self) -> None:
+        training = [member.configuration.training for member in self.members]
+        clip = column(self.members, lambda m: m.configuration.training.clip_norm or np.inf)
+        decay = column(self.members, lambda m: m.configuration.training.weight_decay)
+        used = any(t.clip_norm is not None or t.weight_decay for t in training)
+        self._clip_norm = self._backend.asarray(clip) if np.isfinite(clip).any() else None
+        self._weight_decay = self._backend.asarray(decay) if decay.any() else None
+        self._one = self._backend.asarray(np.ones((1, 1)))
+        self._scratch = self._backend.empty(self._grad.shape if used else (0,))
+
+    def _unpack(self) -> None:
+        """Copy the rows back to their members."""
+        for row, member in enumerate(self.members):
+            member.theta = self._theta[row].copy()
+        for where, group in self._groups if self.members else ():
+            group.give_back(self.members[where])
+
+

@@ -1,0 +1,25 @@
+"""Random numbers: a stream for each purpose, a function of a trial's seed and epoch alone.
+
+Philox is counter-based: streams of different keys or counters never meet (Salmon et al., 2011).
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a stream is for."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    NOISE = 2
+
+
+def stream(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
+    """Return the stream of a trial's seed for one purpose in one epoch.
+
+    >>> bool(stream(7, Purpose.ORDER, 3).random() == stream(7, Purpose.ORDER, 3).random())
+    True
+    """
+    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, epoch]))

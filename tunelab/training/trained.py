@@ -1,0 +1,128 @@
+"""A trained model: a network with its weights and the scaling of its data, saved as `.npz` without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunelab.backends.numpy_backend import NumpyBackend
+from tunelab.contracts import Model, Targets
+from tunelab.data.split import Split
+from tunelab.encoding import decode, encode
+from tunelab.errors import DataError
+from tunelab.models.losses import loss_for
+from tunelab.training.network import Network, Passes
+
+SCALING = ("shift", "spread", "target_shift", "target_spread")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model that predicts.
+
+    Attributes:
+        model: the plugin that lays out the layers.
+        weights: its tensors by name.
+        features: numbers in a row.
+        outputs: classes, or values a row.
+        targets: which of the two.
+        classes: labels of the classes.
+        scaling: `shift` and `spread` of the features, `target_shift` and `target_spread` of the values.
+        dtype: in which it was trained.
+
+    >>> from tunelab import Experiment
+    >>> from tunelab.models import SoftmaxRegression
+    >>> from tunelab.tracking import MemoryTracker
+    >>> experiment = Experiment(name="wine", data="wine", model=SoftmaxRegression(), optimizer="adam", epochs=5)
+    >>> study = experiment.run(trials=4, executor="inline", tracker=MemoryTracker(), folder=getfixture("tmp_path"))
+    >>> model = study.best_model()
+    >>> model.predict(experiment.data.load().x[:5]).shape
+    (5,)
+    """
+
+    model: Model
+    weights: Mapping[str, np.ndarray]
+    features: int
+    outputs: int
+    targets: Targets
+    classes: tuple[str, ...]
+    scaling: Mapping[str, np.ndarray]
+    dtype: str
+
+    @classmethod
+    def of(cls, model: Model, weights: Mapping[str, np.ndarray], split: Split, dtype: str) -> "TrainedModel":
+        """Return the trained model of a trial's weights and the rows that it was trained on."""
+        scaling = {name: getattr(split, name) for name in SCALING}
+        features = split.x_train.shape[1]
+        return cls(model, weights, features, split.outputs, split.targets, split.classes, scaling, dtype)
+
+    def save(self, path: Path) -> None:
+        """Write the model to an `.npz` file, whole or not at all."""
+        about = {
+            "model": encode(self.model),
+            "features": self.features,
+            "outputs": self.outputs,
+            "targets": self.targets,
+            "classes": self.classes,
+            "dtype": self.dtype,
+        }
+        arrays: dict[str, Any] = {f"weights/{name}": value for name, value in self.weights.items()}
+        arrays |= {f"scaling/{name}": value for name, value in self.scaling.items()}
+        unfinished = path.with_name(f".{path.name}")
+        with unfinished.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "TrainedModel":
+        """Read a model that `save` wrote; nothing in the file is executed.
+
+        Raises:
+            DataError: a file that is missing or no such model.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            about = json.loads(str(arrays.pop("about")))
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} is no trained model of tunelab: {error}") from None
+        model = decode(about.pop("model"), "model")
+        classes = tuple(about.pop("classes"))
+        parts = {
+            part: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{part}/")}
+            for part in ("weights", "scaling")
+        }
+        return cls(model=model, classes=classes, **parts, **about)
+
+    def outputs_of(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's outputs `(rows, outputs)` for unscaled rows: logits, or scaled values."""
+        scaled = (np.asarray(x, np.float64) - self.scaling["shift"]) / self.scaling["spread"]
+        if scaled.ndim != 2 or scaled.shape[1] != self.features:
+            raise DataError(f"expected rows of {self.features} features, was an array of shape {np.shape(x)}")
+        passes, backend = self._passes()
+        return backend.to_numpy(passes.outputs(backend.asarray(scaled)))[0]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the class labels `(rows,)`, or the values `(rows, outputs)` in the data's own units."""
+        outputs = self.outputs_of(x)
+        if self.targets == "classes":
+            return np.array(self.classes)[outputs.argmax(axis=1)]
+        return outputs * self.scaling["target_spread"] + self.scaling["target_shift"]
+
+    def evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """Return the loss's metrics on rows of a `Split`, which are scaled already."""
+        passes, backend = self._passes()
+        found = passes.evaluate(backend.asarray(x), backend.asarray(y))
+        return {name: float(values[0]) for name, values in found.items()}
+
+    def _passes(self) -> tuple[Passes, NumpyBackend]:
+        backend = NumpyBackend(self.dtype)
+        loss = self.model.loss(self.targets) or loss_for("auto", self.targets)
+        network = Network(self.model.layers(self.features, self.outputs), loss)
+        theta = np.concatenate([self.weights[f"{i}.{p.name}"].ravel() for i, p, _ in network.parameters()])
+        flat = backend.asarray(theta[None])
+        rates = [backend.zeros((1, 1, 1)) for _ in network.layers]
+        return Passes(network, backend, flat, backend.empty(flat.shape), rates, tuple), backend

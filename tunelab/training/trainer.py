@@ -1,0 +1,194 @@
+"""A worker's side of training: admits trials into populations and trains them, one round after another."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tunelab.backends.numpy_backend import NumpyBackend
+from tunelab.contracts import Backend
+from tunelab.data.split import Split
+from tunelab.experiment import Configuration, Experiment
+from tunelab.models.losses import loss_for
+from tunelab.training.member import Member
+from tunelab.training.network import Network
+from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
+
+CACHE = 4 * 2**20
+"""Bytes that a population's parameters, gradients and slots may take: what stays near a core."""
+
+LARGEST = 32
+"""More members than this never made a step cheaper (docs/performance.md)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to train any trial of a study.
+
+    Attributes:
+        experiment: what is trained.
+        split: the rows.
+        population: members that train together at most; None for as many as the cache holds.
+    """
+
+    experiment: Experiment
+    split: Split
+    population: int | None = None
+
+
+class Trainer:
+    """Trains whatever trials it is given, those of one cohort together.
+
+    Each round trains one epoch of one population: that of the oldest trial, so that no trial waits for ever and
+    those that wait gain company. If a population raises, its members start again, each alone: only those whose fault
+    it was fail.
+
+    Args:
+        job: what to train.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._backend: Backend = NumpyBackend(job.experiment.dtype)
+        self._arrays = _arrays(job.split, self._backend)
+        self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
+        self._populations: dict[Cohort, Population] = {}
+        self._best: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any trial runs or waits."""
+        return bool(self._waiting or self._populations)
+
+    def round(self, orders: Orders) -> Progress:
+        """Admit and stop trials as ordered, then train one epoch of one population."""
+        began = time.perf_counter()
+        ended = [*self._stop(orders.stop), *self._enqueue(orders.start)]
+        if not self.busy:
+            return Progress(ended=tuple(ended))
+        cohort = min({*self._waiting, *self._populations}, key=self._oldest)
+        population, fresh = self._fill(cohort)
+        members = len(population.members)
+        reports: list[Report] = []
+        try:
+            for event in population.epoch():
+                (reports if isinstance(event, Report) else ended).append(event)  # type: ignore[arg-type]
+            ended += self._finish(population, reports)
+        except Exception as error:
+            ended += self._restart_apart(population, error)
+        if not population.members:
+            del self._populations[cohort]
+        capacity = self._capacity(cohort)
+        return Progress(fresh, tuple(reports), tuple(ended), members, capacity, time.perf_counter() - began)
+
+    def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
+        for trial in trials:
+            try:
+                configuration = self._job.experiment.configure(dict(trial.params))
+                cohort = self._cohort(configuration)
+            except Exception as error:
+                yield Ended(trial.number, State.FAILED, 0, 0, _reason(error))
+            else:
+                self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
+
+    def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
+        stopped = frozenset(numbers)
+        for cohort, population in list(self._populations.items()):
+            for member in population.release(lambda member: member.trial.number in stopped):
+                yield Ended(member.trial.number, State.PRUNED, member.epoch, member.step, "stopped by the pruner")
+            if not population.members:
+                del self._populations[cohort]
+
+    def _fill(self, cohort: Cohort) -> tuple[Population, tuple[int, ...]]:
+        """Return the cohort's population with as many of those that wait as it has room for, and who joined."""
+        population = self._populations.get(cohort)
+        if population is None:
+            bound = self._job.experiment.diverged_above
+            population = self._populations[cohort] = Population(cohort, self._arrays, self._backend, bound)
+        waiting = self._waiting.get(cohort, {})
+        room = self._capacity(cohort) - len(population.members)
+        joining = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
+        if not waiting:
+            self._waiting.pop(cohort, None)
+        population.admit(
+            [
+                Member.new(trial, configuration, self._network(configuration), cohort.steps, self._backend)
+                for trial, configuration in joining
+            ]
+        )
+        return population, tuple(trial.number for trial, _ in joining)
+
+    def _finish(self, population: Population, reports: list[Report]) -> Iterator[Ended]:
+        last = {report.trial: report.metrics for report in reports}
+        for member in population.release(lambda member: member.finished):
+            metrics = last.get(member.trial.number)
+            weights = self._record(member, metrics) if metrics else None
+            yield Ended(member.trial.number, State.COMPLETE, member.epoch, member.step, weights=weights)
+
+    def _record(self, member: Member, metrics: Mapping[str, float]) -> dict[str, np.ndarray] | None:
+        """Return the member's weights if no other has ended better here."""
+        experiment = self._job.experiment
+        value = metrics.get(experiment.objective)
+        if value is None:
+            return None
+        score = value if experiment.maximize else -value
+        if self._best is not None and score <= self._best:
+            return None
+        self._best = score
+        return member.network.named(self._backend.to_numpy(member.theta))
+
+    def _restart_apart(self, population: Population, error: Exception) -> Iterator[Ended]:
+        """Fail the only member of a population that raised, or queue each of several to start again alone."""
+        for member in population.members:
+            if population.cohort.apart is not None or len(population.members) == 1:
+                yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, _reason(error))
+            else:
+                alone = replace(population.cohort, apart=member.trial.number)
+                self._waiting[alone] = {member.trial.number: (member.trial, member.configuration)}
+        population.members = []
+
+    def _oldest(self, cohort: Cohort) -> int:
+        population = self._populations.get(cohort)
+        running = [member.trial.number for member in population.members] if population else []
+        return min([*running, *self._waiting.get(cohort, ())])
+
+    def _capacity(self, cohort: Cohort) -> int:
+        """Return how many members may train together: what was asked for, or what the cache holds."""
+        if cohort.apart is not None:
+            return 1
+        bytes_each = cohort.network.size * 5 * 4
+        return self._job.population or int(np.clip(CACHE // max(bytes_each, 1), 1, LARGEST))
+
+    def _network(self, configuration: Configuration) -> Network:
+        return network_of(self._job.experiment, configuration, self._job.split)
+
+    def _cohort(self, configuration: Configuration) -> Cohort:
+        rows = len(self._job.split.x_train)
+        size = rows if configuration.batch_size == "full" else int(configuration.batch_size)
+        steps = self._job.experiment.steps_per_epoch or -(-rows // size)
+        return Cohort(self._network(configuration), size, steps)
+
+
+def network_of(experiment: Experiment, configuration: Configuration, split: Split) -> Network:
+    """Return the layers and the loss that a configuration trains on these rows.
+
+    Raises:
+        DataError: targets that do not fit the loss.
+    """
+    model = configuration.model
+    loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
+    return Network(model.layers(split.x_train.shape[1], split.outputs), loss)
+
+
+def _arrays(split: Split, backend: Backend) -> Arrays:
+    if split.targets == "none":
+        return Arrays({"": (backend.asarray(split.x_train), backend.asarray(split.y_train))})
+    train = (backend.asarray(split.x_train), backend.asarray(split.y_train))
+    validation = (backend.asarray(split.x_validation), backend.asarray(split.y_validation))
+    return Arrays({"train_": train, "val_": validation})
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
