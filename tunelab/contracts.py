@@ -82,18 +82,14 @@ class Plugin(BaseModel):
         info = cls.model_fields.get(name)
         if info is None:
             raise PluginError(f"{cls.__name__} has no field {name!r}; {cls._known(name)}")
-        samples = {Float: ("low", "high"), Int: ("low", "high")}.get(type(value))
-        values = value.options if isinstance(value, Choice) else [getattr(value, end) for end in samples or ()] or [value]
-        for sample in values:
-            if isinstance(sample, Plugin | Search):
-                continue
+        field: Any = Annotated[info.annotation, Field(), *info.metadata]
+        adapter: TypeAdapter[Any] = TypeAdapter(field, config=ConfigDict(arbitrary_types_allowed=True))
+        for sample in _samples(value):
             try:
-                TypeAdapter(
-                    Annotated[info.annotation, Field(), *info.metadata], config=ConfigDict(arbitrary_types_allowed=True)
-                ).validate_python(sample)
+                adapter.validate_python(sample)
             except ValidationError as error:
-                inside = f"{name}={value!r}: " if isinstance(value, Range) else f"{name}: "
-                raise PluginError(f"{cls.__name__}: {inside}{_first(error)}") from None
+                given = f"={value!r}" if isinstance(value, Range) else ""
+                raise PluginError(f"{cls.__name__}: {name}{given}: {_first(error)}") from None
 
     @classmethod
     def _known(cls, name: str) -> str:
@@ -159,9 +155,7 @@ class Optimizer(Plugin):
         return vars(hyper)
 
     @abstractmethod
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place.
 
         Args:
@@ -410,6 +404,14 @@ class Executor(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _samples(value: Any) -> tuple[Any, ...]:
+    """Return what must pass for all of a value to pass: a range's ends, a choice's plain options, else itself."""
+    if isinstance(value, Float | Int):
+        return (value.low, value.high)
+    options = value.options if isinstance(value, Choice) else (value,)
+    return tuple(option for option in options if not isinstance(option, Plugin | Search))
 
 
 def _first(error: ValidationError) -> str:

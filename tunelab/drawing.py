@@ -60,7 +60,9 @@ def rebuild(node: Node, params: Mapping[str, Value], name: str) -> Any:
     Raises:
         ExperimentError: a parameter that is missing or not of this experiment.
     """
-    if name not in params and not isinstance(node, Plugin):
+    if not isinstance(node, Range | Search):
+        return node
+    if name not in params:
         raise ExperimentError(f"the parameter {name!r} is missing; given: {', '.join(sorted(params))}")
     if isinstance(node, Choice):
         options = alternatives(node)
@@ -71,7 +73,7 @@ def rebuild(node: Node, params: Mapping[str, Value], name: str) -> Any:
         return rebuild(option, params, name) if isinstance(option, Plugin | Search) else option
     if isinstance(node, Search):
         return node.plugin(**{field: rebuild(value, params, f"{name}.{field}") for field, value in node.fields.items()})
-    return params[name] if isinstance(node, Float | Int) else node
+    return params[name]
 
 
 def alternatives(choice: Choice) -> dict[Value, Node]:

@@ -82,7 +82,7 @@ def _dereference(name: str, kind: Kind | None) -> type[Plugin]:
 
 
 def node_of(given: Any, kind: Kind) -> Node:
-    """Return the node that a person's spelling of a plugin field means: a name, a class, an instance, a search, a choice.
+    """Return the node that a spelling of a plugin field means: a name, class, instance, search or choice.
 
     Raises:
         ExperimentError: anything else.

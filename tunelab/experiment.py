@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Schedule, Search, Value
+from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, suggestion
@@ -248,8 +249,6 @@ def dataset_of(given: Any) -> Dataset | None:
     Raises:
         ExperimentError: none of the spellings.
     """
-    from tunelab.data import Arrays, DataFile
-
     if given is None or isinstance(given, Dataset):
         return given
     if isinstance(given, tuple | list) and len(given) == 2:
@@ -260,5 +259,3 @@ def dataset_of(given: Any) -> Dataset | None:
     if isinstance(node, Search | Choice):
         raise ExperimentError(f"data: must be fixed, was {node!r}")
     return node  # type: ignore[no-any-return]
-
-

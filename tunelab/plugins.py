@@ -104,7 +104,7 @@ def _published(listing: Listing) -> type[Plugin]:
 
 
 def validate(plugin: Any, contract: type[Plugin], where: str) -> None:
-    """Raise `PluginError` unless `plugin` is a class that keeps the contract: abstract parts filled, ranges in bounds."""
+    """Raise `PluginError` unless `plugin` is a class that keeps the contract, its ranges within its bounds."""
     if not (isinstance(plugin, type) and issubclass(plugin, contract)):
         raise PluginError(f"the {where} must be a subclass of tunelab.contracts.{contract.__name__}, was {plugin!r}")
     missing = sorted(plugin.__abstractmethods__)

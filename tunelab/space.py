@@ -18,7 +18,8 @@ class Float:
         complement_log: search uniformly in log(1 - x): right for what matters by its distance to 1, such as a momentum.
 
     Raises:
-        SpaceError: low > high, an end that is not finite, `log` with low <= 0, `complement_log` with high >= 1, or both.
+        SpaceError: low > high, an end that is not finite, `log` with low <= 0, `complement_log` with high >= 1, or
+            both of these.
 
     >>> Float(1e-4, 1.0, log=True)
     Float(0.0001, 1.0, log=True)

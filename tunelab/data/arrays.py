@@ -13,7 +13,7 @@ from tunelab.errors import DataError
 
 def _features(x: Any) -> np.ndarray:
     if isinstance(x, str):
-        raise DataError(f"Arrays: JSON keeps the shape and hash of x ({x!r}), not the rows; give the arrays again")
+        raise DataError("Arrays: x was text; JSON keeps only the shape and hash of rows in memory, so give them again")
     return _frozen(features(x, "Arrays"))
 
 
@@ -54,8 +54,9 @@ class Arrays(Dataset):
     _table: Table = PrivateAttr()
     _digest: str = PrivateAttr()
 
-    def __init__(self, *rows: Any, **fields: Any) -> None:
-        super().__init__(**dict(zip(("x", "y"), rows, strict=len(rows) > 2)), **fields)
+    def __init__(self, x: Any = None, y: Any = None, **fields: Any) -> None:
+        given = {name: rows for name, rows in (("x", x), ("y", y)) if rows is not None}
+        super().__init__(**given, **fields)
 
     def model_post_init(self, _: Any, /) -> None:
         """Check the arrays against each other, once."""

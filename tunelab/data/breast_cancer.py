@@ -8,7 +8,7 @@ class BreastCancer(Dataset):
     """Breast tumours: 569 fine needle aspirates, 212 malignant (class 0) and 357 benign (class 1).
 
     x is `(569, 30)`: mean, standard error and worst of ten measures of the cell nuclei, as in sklearn's
-    `load_breast_cancer`, unscaled (from 0.001 to 4,254, hence `scale = "standard"`).
+    `load_breast_cancer`, unscaled (from 0 to 4,254, hence `scale = "standard"`).
 
     Source: UCI, Breast Cancer Wisconsin (Diagnostic); W. H. Wolberg, W. N. Street and O. L. Mangasarian, 1995. To cite:
     Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", SPIE 1905, 1993. Read from

@@ -1,7 +1,7 @@
 """Rows in a file."""
 
-import csv
 import os
+import zlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +11,15 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from tunelab.contracts import Dataset, Table
+from tunelab.data.frame import csv_frame, parquet_frame
 from tunelab.data.table import Wish, features, table, target
 from tunelab.errors import DataError, suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_UNREADABLE = (ValueError, BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, AttributeError, TypeError)
 
 
 def _text(path: Any) -> Any:
@@ -62,10 +66,10 @@ class DataFile(Dataset):
             case ".npz":
                 return self._from_arrays(path)
             case ".csv":
-                return self._from_frame(_csv(path, self.path), path)
+                return self._from_frame(csv_frame(path, self.path), path)
             case ".parquet":
-                return self._from_frame(_parquet(path, self.path), path)
-        raise DataError(f"{self.path}: a data file ends in .csv, .parquet or .npz, not {path.suffix or 'nothing'!r}")
+                return self._from_frame(parquet_frame(path, self.path), path)
+        raise DataError(f"{self.path}: a data file ends in .csv, .parquet or .npz, was {path.name!r}")
 
     def _from_arrays(self, path: Path) -> Table:
         if self.target is not None:
@@ -98,8 +102,9 @@ def _found(path: Path, given: str) -> Path:
     if not path.parent.is_dir():
         raise DataError(f"{given}: no such file; there is no folder {path.parent}")
     if not path.exists():
-        near = get_close_matches(path.name, sorted(other.name for other in path.parent.iterdir()), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "nor one with a similar name"
+        names = sorted(other.name for other in path.parent.iterdir() if other.is_file())
+        near = get_close_matches(path.name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "none there has a similar name"
         raise DataError(f"{given}: no such file in {path.parent}; {hint}")
     try:
         with path.open("rb") as file:
@@ -113,7 +118,8 @@ def _found(path: Path, given: str) -> Path:
 
 def _npz(path: Path, given: str) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # np.load leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in ("x", "y") if name not in arrays]
             if missing:
                 raise DataError(
@@ -121,78 +127,10 @@ def _npz(path: Path, given: str) -> tuple[np.ndarray, np.ndarray]:
                     "write it with np.savez(path, x=x, y=y)"
                 )
             return arrays["x"], arrays["y"]
-    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
+    except _UNREADABLE as error:
         if "allow_pickle" in str(error) and "Object arrays" in str(error):
             raise DataError(
                 f"{given}: holds an array of Python objects, which is not read because it can run code; "
                 "save numbers, or text with dtype str"
             ) from None
         raise DataError(f"{given}: not a readable .npz file; write it with np.savez(path, x=x, y=y)") from None
-
-
-def _pandas(given: str) -> Any:
-    try:
-        import pandas
-    except ImportError:
-        raise DataError(f"{given}: reading it needs pandas, which is not installed; pip install pandas") from None
-    return pandas
-
-
-def _parquet(path: Path, given: str) -> "pd.DataFrame":
-    pandas = _pandas(given)
-    try:
-        return pandas.read_parquet(path)  # type: ignore[no-any-return]
-    except Exception as error:
-        raise DataError(f"{given}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
-
-
-def _csv(path: Path, given: str) -> "pd.DataFrame":
-    pandas = _pandas(given)
-    try:
-        # Whole columns, because chunks guess types. Before 3.1 the default parser is off in the last bit.
-        is_exact = tuple(map(int, pandas.__version__.split(".")[:2])) >= (3, 1)
-        frame = pandas.read_csv(path, low_memory=False, float_precision=None if is_exact else "round_trip")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{given}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except pandas.errors.EmptyDataError:
-        raise DataError(f"{given}: the file is empty") from None
-    except pandas.errors.ParserError as error:
-        _require_even_lines(path, given)
-        raise DataError(f"{given}: cannot be read as csv: {str(error).splitlines()[0]}") from None
-    # pandas fills short lines with NaN and takes a surplus first column for an index, without a word.
-    if not isinstance(frame.index, pandas.RangeIndex) or frame.isna().to_numpy().any():
-        _require_even_lines(path, given)
-    _require_names([str(name) for name in frame.columns], given)
-    return frame  # type: ignore[no-any-return]
-
-
-def _require_even_lines(path: Path, given: str) -> None:
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        width = 0
-        for fields in reader:
-            width = width or len(fields)
-            if fields and len(fields) != width:
-                raise DataError(
-                    f"{given}: line {reader.line_num} has {len(fields)} fields, the first line has {width}; mend it"
-                )
-
-
-def _require_names(names: list[str], given: str) -> None:
-    unnamed = next((i for i, name in enumerate(names) if name == f"Unnamed: {i}"), None)
-    if unnamed is not None:
-        raise DataError(
-            f"{given}: column {unnamed} has no name; name it, or if it is a row number written by pandas, "
-            "write the file with index=False"
-        )
-    numbered = [str(i) for i in range(len(names))]
-    if names != numbered and all(_is_number(name) for name in names):
-        raise DataError(f"{given}: the first line must name the columns, but begins with {', '.join(names[:3])}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -10,7 +10,7 @@ from tunelab.data.partition import PARTS, partition
 from tunelab.errors import DataError
 
 Scale = Literal["standard", "minmax", "none"]
-"""How features are scaled: to mean 0 and variance 1, to [0, 1], or not at all."""
+"""How the training part's features are scaled: to mean 0 and variance 1, to [0, 1], or not at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +140,7 @@ def split(
 
 
 def _scaling(train: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    values = train.astype(np.float64)
+    values = train.astype(np.float64, copy=False)
     columns = values.shape[1]
     if scale == "none":
         return np.zeros(columns), np.ones(columns)
@@ -155,7 +155,7 @@ def _scaling(train: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
 def _scaled(values: np.ndarray, shift: np.ndarray, spread: np.ndarray, name: str) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = np.ascontiguousarray((values - shift) / spread, dtype=np.float64)
-    finite = np.isfinite(scaled).all(axis=0)
+    finite = np.isfinite(scaled).all(axis=0) & np.isfinite(spread)
     if not finite.all():
         raise DataError(
             f"column {int(np.argmin(finite))} of {name} is not finite once it is scaled; "

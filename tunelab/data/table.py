@@ -33,9 +33,9 @@ def features(x: Any, where: str) -> np.ndarray:
 
     >>> features([1, 2, 3], "here").shape
     (3, 1)
-    >>> features([[1, "red"], [2, "blue"]], "here")
+    >>> features([[1, "red"], [2, "blue"]], "x")
     Traceback (most recent call last):
-    tunelab.errors.DataError: here: column 1 of x holds 'red' in row 0, not a number; encode it as numbers first
+    tunelab.errors.DataError: x: column 1 of x holds 'red' in row 0 (counted from 0), not a number; encode it as numbers
     """
     values, names = _columns(x, where) if getattr(x, "ndim", 0) == 2 and hasattr(x, "iloc") else _matrix(x, where)
     return _finite(values, names, where)
@@ -126,7 +126,7 @@ def _matrix(x: Any, where: str) -> tuple[np.ndarray, list[str]]:
     if array.ndim != 2:
         remedy = "flatten each row: x.reshape(len(x), -1)" if array.ndim else "give an array or a list of rows"
         raise DataError(f"{where}: x must be (rows, features), was {_shape(x, array)}; {remedy}")
-    _require_some(*array.shape, where)
+    _require_some(len(array), array.shape[1], where)
     names = [f"column {i} of x" for i in range(array.shape[1])]
     if array.dtype.kind in "biuf":
         return array.astype(np.float64, order="C"), names
@@ -155,12 +155,12 @@ def _array(values: Any, name: str, where: str) -> np.ndarray:
 def _numbers(column: np.ndarray, name: str, where: str) -> np.ndarray:
     if column.dtype.kind in "biuf":
         return column.astype(np.float64)
-    odd = _first_that_is_no_number(column)
+    odd = _first_that_is_no_number(column) if column.dtype.kind == "O" else (0, column[0])
     if odd is None:
         return column.astype(np.float64)
     row, value = odd
-    remedy = "fill or drop such rows" if str(value) in _MISSING else "encode it as numbers first"
-    raise DataError(f"{where}: {name} holds {value!r} in row {row}, not a number; {remedy}")
+    remedy = "fill or drop such rows" if str(value) in _MISSING else "encode it as numbers"
+    raise DataError(f"{where}: {name} holds {value!r} in row {row} (counted from 0), not a number; {remedy}")
 
 
 def _first_that_is_no_number(column: np.ndarray) -> tuple[int, Any] | None:
@@ -181,7 +181,7 @@ def _labels(array: np.ndarray, name: str, where: str) -> np.ndarray:
         for label in value:
             if not isinstance(label, _LABELS) or label != label:
                 remedy = "fill or drop such rows" if str(label) in _MISSING else "labels are text or numbers"
-                raise DataError(f"{where}: {name} is {label!r} in row {row}; {remedy}")
+                raise DataError(f"{where}: {name} is {label!r} in row {row} (counted from 0); {remedy}")
     return np.array(array.tolist())
 
 
@@ -190,8 +190,9 @@ def _finite(values: np.ndarray, names: list[str], where: str) -> np.ndarray:
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         count = int((~finite).sum())
-        more = f" (one of {count} such values)" if count > 1 else ""
-        raise DataError(f"{where}: {names[column]} is {values[row, column]} in row {row}{more}; fill or drop such rows")
+        what = f"{names[column]} is {values[row, column]} in row {row} (counted from 0)"
+        more = f", one of {count} such values" if count > 1 else ""
+        raise DataError(f"{where}: {what}{more}; fill or drop such rows")
     return values
 
 

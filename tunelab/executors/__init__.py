@@ -1,0 +1,1 @@
+"""Where populations train: in this process or in a worker."""

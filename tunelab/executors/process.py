@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -61,18 +62,14 @@ class ProcessExecutor(Executor):
         self._worker.wait()
         for pipe in (self._worker.stdin, self._worker.stdout):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
     def _write(self, message: Any) -> None:
         assert self._worker.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # the reader knows why, and says so at the next receive
             pickle.dump(message, self._worker.stdin, protocol=5)
             self._worker.stdin.flush()
-        except BrokenPipeError:
-            pass  # the reader knows why, and says so at the next receive
 
     def _read(self) -> None:
         assert self._worker.stdout is not None

@@ -14,9 +14,9 @@ class Beale(Model):
 
         f(x, y) = (1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2
 
-    Source: Beale (1958), as problem 5 of Moré, Garbow & Hillstrom, ACM TOMS 7 (1981), with their start. DeepOBS (Schneider
-    et al. 2019, arXiv:1903.05499) starts at (-4.5, 4.5), where the gradient is 2.4e5 long and gradient descent does not
-    find the minimum with any rate.
+    Source: Beale (1958), as problem 5 of Moré, Garbow & Hillstrom, ACM TOMS 7 (1981), with their start. DeepOBS
+    (Schneider et al. 2019, arXiv:1903.05499) starts at (-4.5, 4.5), where the gradient is 2.4e5 long: gradient descent
+    at a fixed rate then diverges from 1e-4 up, and below ends on the far side of the plain.
 
     Attributes:
         start: the initial (x, y).

@@ -33,9 +33,7 @@ class AdaGrad(Optimizer):
     eps: PositiveFloat = 1e-10
     slots: ClassVar[tuple[str, ...]] = ("s",)
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         s = slots["s"]
         xp.square(grad, out=scratch)

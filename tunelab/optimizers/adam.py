@@ -46,9 +46,7 @@ class Adam(Optimizer):
         """Return the betas, and the learning rate and eps with the corrections of both means folded in."""
         return adam_scalars(hyper, step)
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         adam_step(xp, theta, grad, slots["m"], slots["v"], k)
 

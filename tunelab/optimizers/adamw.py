@@ -18,7 +18,7 @@ class AdamW(Optimizer):
     with the hats of `Adam`. The decay never enters m and v: decay that is added to the gradient, as the experiment's
     own coupled decay is, gets divided like the gradient and hardly shrinks what has large ones. PyTorch's `AdamW`;
     optax's `adamw` is the same with a default decay of 1e-4. The paper multiplies the decay by the schedule's factor
-    only, not by lr: its decay is lr * weight_decay here, with lr the rate before the schedule.
+    only, so its lambda is lr * weight_decay here, lr being the rate before the schedule.
 
     Attributes:
         lr: learning rate, in parameter: about the length of a step.
@@ -45,9 +45,7 @@ class AdamW(Optimizer):
         """Return the scalars of Adam, and the part of the parameters that stays."""
         return adam_scalars(hyper, step) | {"keep": 1 - hyper.lr * hyper.weight_decay}
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         xp.multiply(theta, k.keep, out=theta)
         adam_step(xp, theta, grad, slots["m"], slots["v"], k)

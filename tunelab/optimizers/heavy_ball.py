@@ -35,9 +35,7 @@ class HeavyBall(Optimizer):
     momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
     slots: ClassVar[tuple[str, ...]] = ("displacement",)
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         displacement = slots["displacement"]
         xp.multiply(displacement, k.momentum, out=displacement)

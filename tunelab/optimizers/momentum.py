@@ -47,9 +47,7 @@ class Momentum(Optimizer):
         weight_before = np.where(step > 2, undampened, 1.0)
         return {"decay": hyper.momentum * weight_before / weight, "rate": hyper.lr * weight}
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         velocity = slots["velocity"]
         xp.multiply(velocity, k.decay, out=velocity)

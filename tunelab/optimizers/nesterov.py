@@ -37,9 +37,7 @@ class Nesterov(Optimizer):
     momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
     slots: ClassVar[tuple[str, ...]] = ("decayed",)
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place; what is kept is momentum * b, one pass over memory fewer than b."""
         decayed = slots["decayed"]
         xp.add(decayed, grad, out=decayed)

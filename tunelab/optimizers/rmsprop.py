@@ -42,9 +42,7 @@ class RMSprop(Optimizer):
         root = np.sqrt(1 - hyper.rho)
         return {"rho": hyper.rho, "rate": hyper.lr / root, "eps": hyper.eps / root}
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         v = slots["v"]
         xp.multiply(v, k.rho, out=v)

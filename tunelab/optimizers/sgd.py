@@ -30,9 +30,7 @@ class SGD(Optimizer):
 
     lr: Annotated[PositiveFloat, Float(1e-3, 3.0, log=True)] = 0.01
 
-    def update(
-        self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array
-    ) -> None:
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""
         xp.multiply(grad, k.lr, out=grad)
         xp.subtract(theta, grad, out=theta)

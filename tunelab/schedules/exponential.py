@@ -24,6 +24,8 @@ class Exponential(Schedule):
     >>> hyper, steps = Hyper(final=np.array([[0.01]])), np.arange(4).reshape(4, 1, 1)
     >>> Exponential(final=0.01).factor(hyper, steps, np.array([[4]])).ravel().round(4).tolist()
     [1.0, 0.3162, 0.1, 0.0316]
+
+    Reference: a common recipe without an author; e.g. Tan & Le, EfficientNet, ICML 2019, arXiv:1905.11946.
     """
 
     final: Annotated[float, Field(gt=0, le=1), Float(1e-4, 0.5, log=True)] = 0.01

@@ -15,11 +15,11 @@ class InverseTime(Schedule):
         factor(t) = 1 / (1 + rate * t / total)
 
     1 at the first step; at the last, just above 1 / (1 + rate). PyTorch has none: it is
-    `LambdaLR(lambda t: 1 / (1 + rate * t / total))`, and `Adagrad(lr_decay=rate / total)` has it built in. The steps
-    still sum to infinity and their squares do not, which is what the proofs for stochastic gradients ask for.
+    `LambdaLR(lambda t: 1 / (1 + rate * t / total))`, and `Adagrad(lr_decay=rate / total)` has it built in. Along
+    such a decay the learning rates sum to infinity and their squares do not, as proofs for stochastic gradients ask.
 
     Attributes:
-        rate: how often the learning rate is smaller after the last step than at the first, less one.
+        rate: after the last step, the learning rate is 1 + rate times smaller than at the first.
 
     >>> hyper, steps = Hyper(rate=np.array([[4.0]])), np.arange(4).reshape(4, 1, 1)
     >>> InverseTime(rate=4.0).factor(hyper, steps, np.array([[4]])).ravel().round(4).tolist()

@@ -23,9 +23,8 @@ class Step(Schedule):
         gamma: what a drop leaves of the learning rate.
         every: the interval, as a part of the training.
 
-    >>> factors = Step(gamma=0.1, every=0.5)
     >>> hyper, steps = Hyper(gamma=np.array([[0.1]]), every=np.array([[0.5]])), np.arange(4).reshape(4, 1, 1)
-    >>> factors.factor(hyper, steps, np.array([[4]])).ravel().tolist()
+    >>> Step(gamma=0.1, every=0.5).factor(hyper, steps, np.array([[4]])).ravel().tolist()
     [1.0, 1.0, 0.1, 0.1]
 
     Reference: the usual recipe of vision, e.g. He et al., Deep Residual Learning, CVPR 2016, arXiv:1512.03385.
@@ -36,9 +35,5 @@ class Step(Schedule):
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return gamma^floor(t / s)."""
-        return hyper.gamma ** np.floor(step / steps_between(hyper.every, total))
-
-
-def steps_between(every: Array, total: Array) -> Array:
-    """Return s, whole steps; forgiving the rounding of a product such as 0.1 * 30, which is just above 3."""
-    return np.maximum(np.ceil(every * total * (1 - 1e-12)), 1.0)
+        interval = np.ceil(hyper.every * total * (1 - 1e-12))  # 0.1 * 30 is just above 3
+        return hyper.gamma ** np.floor(step / interval)

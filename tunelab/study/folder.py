@@ -25,6 +25,7 @@ def new_folder(root: Path, experiment: str) -> Path:
             return folder
     except OSError as error:
         raise StoreError(
-            f"no study folder can be made in {root.absolute()}: {error.strerror}; run where you may write, or give --folder"
+            f"no study folder can be made in {root.absolute()}: {error.strerror}; "
+            "run where you may write, or give another folder"
         ) from error
     raise AssertionError("count() ends never")

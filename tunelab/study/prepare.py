@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tunelab.contracts import Search
+from tunelab.contracts import Optimizer, Search
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.drawing import alternatives
@@ -94,4 +94,5 @@ def _check_batches(experiment: Experiment, rows: int) -> None:
 def _always_full(experiment: Experiment) -> bool:
     node = experiment.optimizer
     options = node.options if isinstance(node, Choice) else (node,)
-    return all((option.plugin if isinstance(option, Search) else option).full_batch for option in options)
+    rules = [option.plugin if isinstance(option, Search) else type(option) for option in options]
+    return all(issubclass(rule, Optimizer) and rule.full_batch for rule in rules)

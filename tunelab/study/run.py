@@ -108,7 +108,14 @@ def run(
             TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
 
         engine = Engine(
-            experiment, study, worker, mirror, Budget(trials, timeout, COMPANY * (population or LARGEST)), seed, watch, keep
+            experiment,
+            study,
+            worker,
+            mirror,
+            Budget(trials, timeout, COMPANY * (population or LARGEST)),
+            seed,
+            watch,
+            keep,
         )
         try:
             engine.run()
@@ -150,7 +157,7 @@ def _optuna_study(
     experiment: Experiment, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.Study:
     storage = open_storage(url, home)
-    direction = "maximize" if experiment.maximize else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if experiment.maximize else "minimize"
     try:
         study = optuna.create_study(
             storage=storage, study_name=home.name, sampler=sampler, pruner=pruner, direction=direction

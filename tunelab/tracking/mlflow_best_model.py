@@ -49,7 +49,7 @@ def _signature(data: DataRecord) -> ModelSignature:
     """Rows of features in; class labels, or values a row, out."""
     inputs = Schema([TensorSpec(np.dtype("float64"), (-1, data.features))])
     if data.targets == "classes":
-        return ModelSignature(inputs, Schema([TensorSpec(np.dtype("int64"), (-1,))]))
+        return ModelSignature(inputs, Schema([TensorSpec(np.dtype("str"), (-1,))]))
     return ModelSignature(inputs, Schema([TensorSpec(np.dtype("float64"), (-1, data.outputs))]))
 
 

@@ -1,5 +1,6 @@
 """One MLflow run for each trial: a child of the study's run."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from mlflow.entities import Metric, Param, RunTag
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
 from tunelab.tracking.mlflow_patience import Patience, RefusalError
-from tunelab.trial import State, StudyRecord, Trial
+from tunelab.tracking.saved_view import is_rate, log_axis
+from tunelab.trial import State, StudyRecord, Trial, Value
 
 if TYPE_CHECKING:
     from tunelab.tracking.spool import EpochReported, TrialEnded
@@ -154,7 +156,7 @@ class TrialRuns:
         if opened.run is None:
             opened.run = self._request(opened, self._create, opened, tags or {})
             tags = None
-        params = accepted_keys(opened.trial.params) if opened.params_due else {}
+        params = accepted_keys(_params(opened.trial)) if opened.params_due else {}
         if opened.run:
             self._request(
                 opened,
@@ -224,6 +226,14 @@ class TrialRuns:
             token = page.token
             if not token:
                 return found
+
+
+def _params(trial: Trial) -> dict[str, Value]:
+    """Return the hyperparameters, and each learning rate's logarithm for the charts."""
+    rates = {
+        name: rate for name, rate in trial.params.items() if is_rate(name) and isinstance(rate, float) and rate > 0
+    }
+    return {**trial.params, **{log_axis(name): round(math.log10(rate), 4) for name, rate in rates.items()}}
 
 
 def _millis(at: float) -> int:

@@ -10,7 +10,12 @@ import zlib
 from collections.abc import Sequence
 from uuid import NAMESPACE_URL, uuid5
 
-_SECTIONS = {"compare": "How the trials compare", "curves": "How they learned"}
+# Name, charts a row, and their height: all three fit on one screen, beside the assistant that MLflow opens.
+_SECTIONS = {
+    "rates": ("Learning rate and learning", 2, 280),
+    "compare": ("How the trials compare", 1, 340),
+    "curves": ("Curves", 2, 280),
+}
 
 
 def view_tag(key: str) -> str:
@@ -51,11 +56,12 @@ def view_value(
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": ["metrics.`objective`", *(f"params.`{name}`" for name in searched)],
-        "runsHiddenMode": "FIRST_20_RUNS",
+        "runsHiddenMode": "SHOWALL",
         "hideEmptyCharts": True,
         "groupBy": None,
         "compareRunCharts": _charts(objective, searched, curves),
-        "compareRunSections": [_section(name) for name in _SECTIONS],
+        "isAccordionReordered": True,  # or the sections stand in the alphabet's order
+        "compareRunSections": [_section(key) for key in _SECTIONS],
     }
     stamp = int(at * 1000)
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
@@ -63,18 +69,32 @@ def view_value(
 
 
 def _charts(objective: str, searched: Sequence[str], curves: Sequence[str]) -> list[dict[str, object]]:
-    rates = [name for name in searched if name.rpartition(".")[2] == "lr"]
+    rates = [name for name in searched if is_rate(name)]
     return [
-        _parallel(searched),
-        *(_scatter(rate) for rate in rates),
-        *(_line(metric) for metric in dict.fromkeys([objective, *curves])),
+        *(_scatter(log_axis(rate)) for rate in rates),
+        _line(objective, "rates"),
+        _parallel([log_axis(name) if name in rates else name for name in searched]),
+        *(_line(metric, "curves") for metric in curves if metric != objective),
     ]
 
 
-def _section(name: str) -> dict[str, object]:
+def is_rate(name: str) -> bool:
+    """Whether a hyperparameter is a learning rate."""
+    return name.rpartition(".")[2] == "lr"
+
+
+def log_axis(name: str) -> str:
+    """Return under what name a trial carries the logarithm of a learning rate: MLflow's charts have no log axis."""
+    return f"log10 {name}"
+
+
+def _section(key: str) -> dict[str, object]:
+    name, columns, height = _SECTIONS[key]
     return {
-        "uuid": _uuid(name),
-        "name": _SECTIONS[name],
+        "uuid": _uuid(key),
+        "name": name,
+        "columns": columns,
+        "cardHeight": height,
         "display": True,
         "isReordered": True,
         "deleted": False,
@@ -107,13 +127,13 @@ def _parallel(searched: Sequence[str]) -> dict[str, object]:
 
 def _scatter(rate: str) -> dict[str, object]:
     axes = {"xaxis": {"key": rate, "type": "PARAM"}, "yaxis": {"key": "objective", "type": "METRIC"}}
-    return _chart("SCATTER", "compare", rate, runsCountToCompare=200, **axes)
+    return _chart("SCATTER", "rates", rate, runsCountToCompare=200, **axes)
 
 
-def _line(metric: str) -> dict[str, object]:
+def _line(metric: str, section: str) -> dict[str, object]:
     return _chart(
         "LINE",
-        "curves",
+        section,
         metric,
         runsCountToCompare=20,
         metricKey=metric,
@@ -121,6 +141,7 @@ def _line(metric: str) -> dict[str, object]:
         xAxisKey="step",
         scaleType="linear",
         lineSmoothness=0,
+        displayPoints=False,
     )
 
 

@@ -189,7 +189,11 @@ class Population:
     def _rates(self) -> list[Array]:
         """Return each layer's own number of every member, `(P, 1, 1)`."""
         rows = [[[[layer.rate()]] for layer in member.network.layers] for member in self.members]
-        return [self._backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))] if rows else []
+        return (
+            [self._backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))]
+            if rows
+            else []
+        )
 
     def _pack_penalties(self) -> None:
         training = [member.configuration.training for member in self.members]
@@ -207,5 +211,3 @@ class Population:
             member.theta = self._theta[row].copy()
         for where, group in self._groups if self.members else ():
             group.give_back(self.members[where])
-
-

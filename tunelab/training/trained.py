@@ -91,11 +91,13 @@ class TrainedModel:
             raise DataError(f"{path} is no trained model of tunelab: {error}") from None
         model = decode(about.pop("model"), "model")
         classes = tuple(about.pop("classes"))
-        parts = {
-            part: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{part}/")}
-            for part in ("weights", "scaling")
-        }
-        return cls(model=model, classes=classes, **parts, **about)
+        return cls(
+            model=model,
+            classes=classes,
+            weights=_below("weights/", arrays),
+            scaling=_below("scaling/", arrays),
+            **about,
+        )
 
     def outputs_of(self, x: np.ndarray) -> np.ndarray:
         """Return the network's outputs `(rows, outputs)` for unscaled rows: logits, or scaled values."""
@@ -103,14 +105,17 @@ class TrainedModel:
         if scaled.ndim != 2 or scaled.shape[1] != self.features:
             raise DataError(f"expected rows of {self.features} features, was an array of shape {np.shape(x)}")
         passes, backend = self._passes()
-        return backend.to_numpy(passes.outputs(backend.asarray(scaled)))[0]
+        outputs: np.ndarray = backend.to_numpy(passes.outputs(backend.asarray(scaled)))[0]
+        return outputs
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the class labels `(rows,)`, or the values `(rows, outputs)` in the data's own units."""
         outputs = self.outputs_of(x)
         if self.targets == "classes":
-            return np.array(self.classes)[outputs.argmax(axis=1)]
-        return outputs * self.scaling["target_spread"] + self.scaling["target_shift"]
+            labels: np.ndarray = np.array(self.classes)[outputs.argmax(axis=1)]
+            return labels
+        values: np.ndarray = outputs * self.scaling["target_spread"] + self.scaling["target_shift"]
+        return values
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Return the loss's metrics on rows of a `Split`, which are scaled already."""
@@ -126,3 +131,7 @@ class TrainedModel:
         flat = backend.asarray(theta[None])
         rates = [backend.zeros((1, 1, 1)) for _ in network.layers]
         return Passes(network, backend, flat, backend.empty(flat.shape), rates, tuple), backend
+
+
+def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

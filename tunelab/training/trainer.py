@@ -19,8 +19,8 @@ from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
 CACHE = 4 * 2**20
 """Bytes that a population's parameters, gradients and slots may take: what stays near a core."""
 
-LARGEST = 32
-"""More members than this never made a step cheaper (docs/performance.md)."""
+LARGEST = 16
+"""More members than this hardly make a step cheaper, and each one in flight is one the sampler knows less of."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,11 @@ class Trainer:
         """Return how many members may train together: what was asked for, or what the cache holds."""
         if cohort.apart is not None:
             return 1
+        if self._job.population:
+            return self._job.population
         bytes_each = cohort.network.size * 5 * 4
-        return self._job.population or int(np.clip(CACHE // max(bytes_each, 1), 1, LARGEST))
+        held: int = CACHE // max(bytes_each, 1)
+        return max(1, min(LARGEST, held))
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from tunelab.contracts import Table
+from tunelab.data import fingerprint
+
+X = np.arange(6, dtype=np.float64).reshape(2, 3)
+Y = np.array([0, 1])
+
+
+def of(x, y=Y):
+    return fingerprint(Table(x, y, "classes", ("a", "b")))
+
+
+def test_is_pinned():
+    """Studies are told apart by it: it must not change between versions or machines."""
+    assert of(X) == "5d8c7e7ba1b3ed9a5e64a4c5b6f5b9ba"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [np.asfortranarray(X), X[::-1][::-1], np.repeat(X, 2, axis=1)[:, ::2], X.astype(">f8")],
+    ids=["column-major", "reversed twice", "strided", "big-endian"],
+)
+def test_does_not_depend_on_layout(same):
+    assert of(same) == of(X)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (X.astype(np.float32), Y),
+        (X.reshape(3, 2), Y),
+        (X.T.copy(), Y),
+        (np.where(X == 5, np.nextafter(5, 6), X), Y),
+        (X, Y[::-1]),
+        (X, Y.astype(np.int32)),
+    ],
+    ids=["dtype", "shape", "order", "one bit", "targets", "targets' dtype"],
+)
+def test_depends_on_content(x, y):
+    assert of(x, y) != of(X)
+
+
+def test_bytes_that_move_from_x_to_y_change_it():
+    a, b = np.zeros((2, 2)), np.zeros((2, 1))
+    assert fingerprint(Table(a, b, "values")) != fingerprint(Table(b, a, "values"))

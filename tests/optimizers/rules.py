@@ -1,0 +1,22 @@
+"""A small population of every rule, with different hyperparameters in each member."""
+
+from collections.abc import Sequence
+
+from tunelab.contracts import Optimizer
+from tunelab.optimizers import SGD, AdaGrad, Adam, AdamW, GradientDescent, HeavyBall, Momentum, Nesterov, RMSprop
+
+POPULATIONS: dict[str, Sequence[Optimizer]] = {
+    "gradient-descent": [GradientDescent(lr=lr) for lr in (0.01, 0.5, 3.0)],
+    "sgd": [SGD(lr=lr) for lr in (0.01, 0.5, 3.0)],
+    "heavy-ball": [HeavyBall(lr=0.01), HeavyBall(lr=0.3, momentum=0.5), HeavyBall(lr=1.0, momentum=0.0)],
+    "momentum": [Momentum(lr=0.01), Momentum(lr=0.3, momentum=0.99, dampening=0.7), Momentum(momentum=0.0)],
+    "nesterov": [Nesterov(lr=0.01), Nesterov(lr=0.3, momentum=0.995), Nesterov(momentum=0.0)],
+    "adagrad": [AdaGrad(lr=0.01), AdaGrad(lr=1.0, eps=1e-3), AdaGrad(lr=0.1, eps=1e-6)],
+    "rmsprop": [RMSprop(lr=0.01), RMSprop(lr=0.1, rho=0.5, eps=1e-3), RMSprop(rho=0.999, eps=1e-10)],
+    "adam": [Adam(), Adam(lr=0.03, beta1=0.0, beta2=0.9, eps=1e-3), Adam(beta1=0.98, beta2=0.9999, eps=1e-10)],
+    "adamw": [
+        AdamW(),
+        AdamW(lr=0.03, beta1=0.5, beta2=0.9, eps=1e-3, weight_decay=1.0),
+        AdamW(beta1=0.98, beta2=0.9999, weight_decay=0.0),
+    ],
+}

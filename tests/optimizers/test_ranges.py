@@ -1,0 +1,56 @@
+"""The fields of every rule: bounds, defaults, ranges."""
+
+import pytest
+
+from tunelab import optimizers
+from tunelab.contracts import Optimizer
+from tunelab.errors import PluginError
+from tunelab.space import Float
+
+from .rules import POPULATIONS
+
+RULES: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__]
+MOMENTUM_LIKE = {"momentum", "rho", "beta1", "beta2"}
+
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+
+
+def test_every_rule_is_tested() -> None:
+    assert {type(members[0]) for members in POPULATIONS.values()} == set(RULES)
+
+
+@each_rule
+def test_every_default_is_inside_its_range(rule: type[Optimizer]) -> None:
+    for name, allowed in rule.ranges().items():
+        assert allowed.low <= getattr(rule(), name) <= allowed.high
+
+
+@each_rule
+def test_every_end_of_a_range_satisfies_the_bounds(rule: type[Optimizer]) -> None:
+    for name, allowed in rule.ranges().items():
+        rule.check(name, allowed)
+        assert getattr(rule(**{name: allowed.low}), name) == allowed.low
+        assert getattr(rule(**{name: allowed.high}), name) == allowed.high
+
+
+@each_rule
+def test_what_is_near_one_is_searched_by_its_distance_to_one(rule: type[Optimizer]) -> None:
+    for name, allowed in rule.ranges().items():
+        assert isinstance(allowed, Float)
+        assert allowed.complement_log == (name in MOMENTUM_LIKE)
+        assert allowed.log == (name not in MOMENTUM_LIKE)
+
+
+@each_rule
+def test_every_field_is_a_number_that_may_differ_between_members(rule: type[Optimizer]) -> None:
+    assert set(rule().numbers()) == set(rule.model_fields)
+
+
+@each_rule
+def test_a_value_outside_the_bounds_is_refused(rule: type[Optimizer]) -> None:
+    for name in rule.model_fields:
+        with pytest.raises(PluginError, match=f"{rule.__name__}.*{name}"):
+            rule(**{name: -0.1})
+        if name in MOMENTUM_LIKE:
+            with pytest.raises(PluginError, match="less than 1"):
+                rule(**{name: 1.0})

@@ -1,0 +1,75 @@
+"""Every command and every example of the README runs."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+def commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for block in blocks("") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder that looks like a clone, without its environment."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    return tmp_path
+
+
+def run(*words: str, cwd: Path) -> str:
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_readme_names_these_commands_and_no_others() -> None:
+    assert commands() == [
+        "make demo",
+        "make test",
+        "pip install .",
+        "tunelab run experiments/digits.py --trials 200",
+        "tunelab ui",
+    ]
+
+
+def test_make_demo_runs_a_study_and_a_second_one_runs_anew(home: Path) -> None:
+    made = ["make", "demo", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed"]
+    run(*made, "TRIALS=12", cwd=home)
+    run(*made, "TRIALS=6", cwd=home)
+    assert sorted(path.name for path in (home / "studies").iterdir()) == ["digits-1", "digits-2"]
+
+
+def test_make_test_runs_the_linters_and_pytest(home: Path) -> None:
+    said = run("make", "-n", "test", f"VENV={sys.prefix}", cwd=home)
+    assert all(tool in said for tool in ("ruff check", "mypy", "-m pytest"))
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert (ROOT / ".ci/run").read_text().rstrip().endswith("\nmake test")
+
+
+def test_the_run_command_does_what_it_says(home: Path) -> None:
+    said = run(str(BIN / "tunelab"), *"run experiments/digits.py --trials 200".split(), cwd=home)
+    assert "200" in said
+    assert (home / "studies/digits-1/best.npz").exists()
+    assert (home / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[-1][:40])
+def test_an_example_runs(code: str, tmp_path: Path) -> None:
+    run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)

@@ -1,0 +1,75 @@
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import free_port
+
+from tunelab.tracking.ui import serve
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store: making one takes 1.5 s, copying it a few milliseconds."""
+    import shown  # noqa: F401  (MLflow's own warning at import)
+
+    from tunelab.tracking.mlflow_store import open_store
+
+    file = tmp_path_factory.mktemp("template") / "mlflow.db"
+    open_store(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(autouse=True)
+def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path, template: Path) -> str:
+    """The URI of a fresh store in the working folder, where a tracker looks without being told."""
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "studies" / "digits-1"
+
+
+@pytest.fixture(scope="session")
+def server_store(tmp_path_factory: pytest.TempPathFactory, template: Path) -> str:
+    file = tmp_path_factory.mktemp("server") / "mlflow.db"
+    shutil.copy(template, file)
+    return f"sqlite:///{file}"
+
+
+class Server:
+    """A real MLflow server that can be stopped and started again."""
+
+    def __init__(self, store: str) -> None:
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._store = store
+        self.start()
+
+    def start(self) -> None:
+        self._process: subprocess.Popen[bytes] = serve(self._store, self.port)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(server_store: str) -> Iterator[Server]:
+    server = Server(server_store)
+    yield server
+    server.stop()

@@ -1,0 +1,274 @@
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from shown import children_of, curve, parent_of
+from told import AT, DATA, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
+
+from tunelab.errors import StoreError, TrackingError
+from tunelab.tracking import MemoryTracker, MLflowTracker
+from tunelab.trial import Report, State
+
+STATUSES = {
+    State.COMPLETE: "FINISHED",
+    State.PRUNED: "KILLED",
+    State.DIVERGED: "FAILED",
+    State.FAILED: "FAILED",
+    State.INTERRUPTED: "KILLED",
+}
+
+
+def test_mlflow_shows_what_was_told_and_memory_keeps(store: str, folder: Path) -> None:
+    """Law 7, truth: same trials, parameters, states, values, curves and times."""
+    tracker, memory = MLflowTracker(), MemoryTracker()
+    for peer in (tracker, memory):
+        tell_study(peer, record(folder))
+    mirror = tracker.finish(summary(), AT + 100)
+    client = MlflowClient(store)
+    children = children_of(client)
+    assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
+    for number, kept in memory.trials.items():
+        run = children[number]
+        assert kept.state is not None
+        assert run.info.status == STATUSES[kept.state]
+        assert run.data.tags["tunelab.state"] == kept.state
+        assert run.data.tags.get("tunelab.reason") == kept.reason
+        assert run.data.tags["tunelab.seed"] == str(kept.trial.seed)
+        assert run.data.tags["tunelab.study"] == "digits-1"
+        assert run.data.metrics.get("objective") == kept.value
+        assert (run.info.start_time, run.info.end_time) == (kept.started * 1000, (kept.ended or 0) * 1000)
+        shown = {name: value for name, value in run.data.params.items() if not name.startswith("log10")}
+        assert shown == {name: str(value) for name, value in kept.trial.params.items()}
+        for name in kept.reports[0].metrics:
+            expected = kept.curve(name)
+            assert curve(client, run.info.run_id, name) == list(zip(expected.epochs, expected.values, strict=True))
+    stamps = [point.timestamp for point in client.get_metric_history(children[0].info.run_id, "val_loss")]
+    assert stamps == [round(at * 1000) for at in memory.trials[0].times]
+
+
+def test_the_parent_says_what_was_asked_and_what_came_out(store: str, folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "digits.py"
+    source.write_text("experiment = ...")
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder, source_file=source))
+    mirror = tracker.finish(summary(), AT + 100)
+    client = MlflowClient(store)
+    parent = parent_of(client)
+    assert (parent.info.run_id, parent.info.run_name, parent.info.status) == (mirror.run_id, "digits-1", "KILLED")
+    assert parent.data.params["sampler"] == "tpe"
+    assert parent.data.tags["tunelab.experiment_hash"] == "ab" * 32
+    assert parent.data.tags["mlflow.source.name"] == str(source)
+    assert parent.data.tags["mlflow.user"]
+    assert parent.data.metrics["trials_complete"] == STATES.count(State.COMPLETE)
+    assert parent.data.metrics["best_value"] == summary().best_value
+    names = {item.path for item in client.list_artifacts(parent.info.run_id)}
+    assert names == {"digits.py", "experiment.json", "experiment.sha256"}
+    (data,) = parent.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("digits", DATA.fingerprint[:36])
+    assert json.loads(data.dataset.profile)["rows"] == DATA.rows
+    assert client.get_experiment(mirror.experiment_id).artifact_location == (tmp_path / "mlartifacts").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        ((State.COMPLETE, State.FAILED), "FINISHED"),
+        ((State.FAILED, State.DIVERGED), "FAILED"),
+        ((State.PRUNED, State.INTERRUPTED), "KILLED"),
+        ((), "FINISHED"),
+    ],
+)
+def test_the_parents_status(store: str, folder: Path, states: tuple[State, ...], status: str) -> None:
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder, data=None), states)
+    tracker.finish(summary(states), AT + 100)
+    assert parent_of(MlflowClient(store)).info.status == status
+
+
+def test_names_and_numbers_that_mlflow_would_refuse(store: str, folder: Path) -> None:
+    odd = {"f(x)": math.nan, "f[x]": math.inf, "/rooted": 1.0, "../up": 2.0, "ü": 3.0, "": 4.0, "x" * 300: 5.0}
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    tracker.start(trial(0), AT)
+    tracker.report(Report(0, 1, 1, odd), AT)
+    tracker.end(0, State.FAILED, None, "line one\n" + "x" * 10_000, AT + 1)
+    tracker.finish(summary((State.FAILED,)), AT + 2)
+    (run,) = children_of(MlflowClient(store)).values()
+    assert len(run.data.metrics) == len(odd)
+    assert math.isnan(run.data.metrics["f_x_"])
+    assert run.data.metrics["f_x__2"] > 1e308
+    assert run.data.tags["tunelab.reason"].startswith("line one\nxxx")
+
+
+def test_a_store_is_made_where_there_is_none_and_the_environment_names_the_experiment(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder))
+    tracker.finish(summary(), AT + 100)
+    assert len(children_of(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), "elsewhere")) == len(STATES)
+
+
+def test_two_studies_at_once_in_a_fresh_folder(tmp_path: Path) -> None:
+    trackers = [MLflowTracker(), MLflowTracker()]
+    for name, tracker in zip(("digits-1", "digits-2"), trackers, strict=True):
+        tell_study(tracker, record(tmp_path / "studies" / name))
+    mirrors = [tracker.finish(summary(), AT + 100) for tracker in trackers]
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert mirrors[0].experiment_id == mirrors[1].experiment_id
+    runs = client.search_runs([mirrors[0].experiment_id or ""])
+    assert len(runs) == 2 * (1 + len(STATES))
+    assert {run.info.status for run in runs} <= set(STATUSES.values())
+
+
+def test_the_best_trials_model_can_be_loaded(store: str, folder: Path, tmp_path: Path) -> None:
+    import mlflow
+
+    from tunelab.models import SoftmaxRegression
+    from tunelab.training.trained import TrainedModel
+
+    rng = np.random.default_rng(0)
+    weights = {"0.weight": rng.normal(size=(3, 2)), "0.bias": rng.normal(size=2)}
+    scaling = {"shift": np.zeros(3), "spread": np.ones(3), "target_shift": np.zeros(2), "target_spread": np.ones(2)}
+    trained = TrainedModel(SoftmaxRegression(), weights, 3, 2, "classes", ("cat", "dog"), scaling, "float64")
+    trained.save(tmp_path / "best.npz")
+    data = type(DATA)("pets", "arrays", "ef" * 32, {"train": 5}, 3, "classes", 2)
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder, data=data))
+    mirror = tracker.finish(summary(weights=tmp_path / "best.npz"), AT + 100)
+    best = mirror.runs[summary().best or 0]
+    client = MlflowClient(store)
+    assert client.get_run(best).info.end_time == (AT + (summary().best or 0) + 0.5) * 1000
+    assert {item.path for item in client.list_artifacts(best)} == {"best.npz"}
+    mlflow.set_tracking_uri(store)
+    model = mlflow.pyfunc.load_model(f"runs:/{best}/model")
+    x = rng.normal(size=(5, 3))
+    assert model.predict(x).tolist() == trained.predict(x).tolist()
+    assert model.metadata.signature is not None
+    stored = [file for file in (tmp_path / "mlartifacts").rglob("*") if file.suffix in (".pkl", ".pickle")]
+    assert stored == []
+
+
+def test_a_long_trials_curve_is_seen_while_it_trains(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    tracker.start(trial(0), AT)
+    tracker.report(Report(0, 1, 20, metrics(0, 1)), AT + 1)  # trains since 2023: the buffer's seconds are over
+    client = MlflowClient(store)
+    until = time.monotonic() + 15
+    while not (found := children_of(client)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert found[0].info.status == "RUNNING"
+    assert parent_of(client).info.status == "RUNNING"
+    tracker.report(Report(0, 2, 40, metrics(0, 2)), AT + 2)
+    tracker.end(0, State.COMPLETE, 0.5, None, AT + 3)
+    tracker.finish(summary((State.COMPLETE,)), AT + 4)
+    run = children_of(client)[0]
+    assert (run.info.status, run.data.tags["tunelab.state"], run.data.metrics["objective"]) == (
+        "FINISHED",
+        "complete",
+        0.5,
+    )
+    assert [step for step, _ in curve(client, run.info.run_id, "val_loss")] == [1, 2]
+
+
+def test_more_points_than_a_request_holds(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    tell_trial(tracker, 0, State.COMPLETE, epochs=900)
+    tracker.finish(summary((State.COMPLETE,)), AT + 100)
+    run = children_of(MlflowClient(store))[0]
+    points = MlflowClient(store).get_metric_history(run.info.run_id, "lr")
+    assert sorted(point.step for point in points) == list(range(1, 901))
+
+
+def test_a_study_that_goes_on_keeps_its_runs(store: str, folder: Path) -> None:
+    """A trial that was interrupted goes on in its own run, and an epoch that it trains again is shown once."""
+    first = MLflowTracker()
+    first.begin(record(folder), AT)
+    tell_trial(first, 0, State.COMPLETE)
+    tell_trial(first, 1, State.INTERRUPTED, epochs=2)
+    first.close()
+    client = MlflowClient(store)
+    assert parent_of(client).info.status == "KILLED"
+    second = MLflowTracker()
+    second.begin(record(folder), AT + 50)
+    tell_trial(second, 1, State.COMPLETE, at=AT + 50)
+    tell_trial(second, 2, State.PRUNED, at=AT + 50)
+    mirror = second.finish(summary((State.COMPLETE, State.COMPLETE, State.PRUNED)), AT + 100)
+    children = children_of(client)
+    assert {number: run.info.status for number, run in children.items()} == {0: "FINISHED", 1: "FINISHED", 2: "KILLED"}
+    assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
+    assert [step for step, _ in curve(client, mirror.runs[1], "val_loss")] == list(range(1, EPOCHS + 1))
+    assert parent_of(client).info.status == "FINISHED"
+
+
+def test_closing_ends_what_is_open(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    tell_trial(tracker, 0, State.COMPLETE)
+    tracker.start(trial(1), AT)
+    tracker.report(Report(1, 1, 20, metrics(1, 1)), AT + 1)
+    began = time.monotonic()
+    tracker.close()
+    assert time.monotonic() - began < 5
+    client = MlflowClient(store)
+    until = time.monotonic() + 15
+    while not (runs := children_of(client)) or parent_of(client).info.status == "RUNNING":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert runs[1].info.status == "KILLED"
+    assert runs[1].data.tags["tunelab.reason"] == "the study was interrupted"
+    tracker.close()
+
+
+def test_a_run_that_somebody_deleted_stops_nothing(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    tracker.start(trial(0), AT)
+    tracker.report(Report(0, 1, 20, metrics(0, 1)), AT)
+    client = MlflowClient(store)
+    while not (found := children_of(client)):
+        time.sleep(0.05)
+    client.delete_run(found[0].info.run_id)
+    tracker.end(0, State.COMPLETE, 0.5, None, AT + 1)
+    tell_trial(tracker, 1, State.COMPLETE)
+    with pytest.raises(TrackingError, match="trial 0"):
+        tracker.finish(summary((State.COMPLETE, State.COMPLETE)), AT + 100)
+    assert children_of(client)[1].info.status == "FINISHED"
+
+
+def test_a_file_that_is_no_database_is_refused_at_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("once upon a time there was no database")
+    with pytest.raises(StoreError, match="not a SQLite database"):
+        MLflowTracker().begin(record(folder), AT)
+    assert not folder.exists()
+
+
+def test_a_database_that_mlflow_cannot_open_is_refused_in_time(folder: Path) -> None:
+    tracker = MLflowTracker("postgresql://ada:secret@127.0.0.1:9/none")
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="is required") as refusal:
+        tracker.begin(record(folder), AT)
+    assert time.monotonic() - began < 16
+    assert "secret" not in str(refusal.value)
+    assert "secret" not in "".join(file.read_text() for file in folder.iterdir())
+    tracker.close()
+
+
+def test_an_event_outside_a_study_is_a_mistake() -> None:
+    with pytest.raises(RuntimeError, match="begin"):
+        MLflowTracker().start(trial(0), AT)
+
+
+def test_the_engines_side_imports_no_mlflow() -> None:
+    code = "import sys, tunelab.tracking.mlflow_tracker, tunelab.tracking.ui; print('mlflow' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
