@@ -30,6 +30,9 @@ Targets = Literal["classes", "values", "none"]
 """What a data set asks to predict: class labels, real values, or nothing (a function is minimised)."""
 
 
+_LENIENT = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
 class Plugin(BaseModel):
     """A frozen record of hyperparameters; optimizers, schedules, models and data sets are plugins.
 
@@ -37,7 +40,7 @@ class Plugin(BaseModel):
         PluginError: an unknown field, or a value outside its bounds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     def __init__(self, **fields: Any) -> None:
         unknown = [name for name in fields if name not in type(self).model_fields]
@@ -83,7 +86,7 @@ class Plugin(BaseModel):
         if info is None:
             raise PluginError(f"{cls.__name__} has no field {name!r}; {cls._known(name)}")
         field: Any = Annotated[info.annotation, Field(), *info.metadata]
-        adapter: TypeAdapter[Any] = TypeAdapter(field, config=ConfigDict(arbitrary_types_allowed=True))
+        adapter: TypeAdapter[Any] = TypeAdapter(field, config=_LENIENT)
         for sample in _samples(value):
             try:
                 adapter.validate_python(sample)
@@ -134,7 +137,8 @@ class Optimizer(Plugin):
     namespace, and both know `xp.multiply(a, b, out=c)`, `add`, `subtract`, `divide`, `sqrt`, `square` and `sign`.
 
     Attributes:
-        slots: names of the arrays, shaped like the parameters and zero at first, that the rule keeps between steps.
+        slots: names of the arrays, shaped like the parameters and zero at first, that the rule keeps between steps; at
+            a member's epoch ends the engine sets to zero what is too small to matter (see `training/rules.py`).
         full_batch: every step sees the whole training part, whatever the experiment's batch size.
     """
 
@@ -147,7 +151,7 @@ class Optimizer(Plugin):
 
         Args:
             hyper: the float fields of all members, `(P, 1)`; `hyper.lr` is scheduled, `(S, P, 1)`.
-            step: steps taken by each member, this one included, `(S, P, 1)`: t = 1, 2, ...
+            step: steps taken by each member, this one included, `(S, P, 1)`: t = 1, 2, ... Both are NumPy arrays.
 
         Returns:
             arrays that broadcast to `(S, P, 1)`; by default, the float fields themselves.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 from tunelab.errors import SpaceError
@@ -33,7 +34,7 @@ class Float:
     complement_log: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        _require_numbers(self, (int, float))
+        _take_ends(self, Real, float, "a number")
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise SpaceError(f"{self!r}: both ends must be finite numbers")
         if self.low > self.high:
@@ -48,7 +49,7 @@ class Float:
     def at(self, unit: float) -> float:
         """Return the value at `unit` (0 to 1) of the way from low to high on the searched axis."""
         a, b = self._axis(self.low), self._axis(self.high)
-        return self.clip(self._from_axis(a + unit * (b - a)))
+        return self.clip(self._from_axis((1 - unit) * a + unit * b))
 
     def clip(self, value: float) -> float:
         """Return the number in the range that is nearest to `value`."""
@@ -92,7 +93,7 @@ class Int:
     log: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        _require_numbers(self, (int,))
+        _take_ends(self, Integral, int, "a whole number")
         if self.low > self.high:
             raise SpaceError(f"{self!r}: low must not be above high; did you swap them?")
         if not isinstance(self.step, int) or self.step < 1:
@@ -108,7 +109,9 @@ class Int:
 
     def clip(self, value: int) -> int:
         """Return the number in the range that is nearest to `value`."""
-        return min(self.grid(), key=lambda known: abs(known - value))
+        values = self.grid()
+        steps = math.ceil((value - self.low) / self.step - 0.5)
+        return values[min(max(steps, 0), len(values) - 1)]
 
     def __repr__(self) -> str:
         flags = (f", step={self.step}" if self.step != 1 else "") + (", log=True" if self.log else "")
@@ -120,7 +123,7 @@ class Choice:
     """One of several options: plain values, or plugins by name, class, `.search(...)` or instance.
 
     Raises:
-        SpaceError: no option, or one option twice.
+        SpaceError: no option, or one option twice (1, 1.0 and True are one: a sampler cannot tell them apart).
 
     >>> Choice(16, 32, 64).options
     (16, 32, 64)
@@ -135,7 +138,7 @@ class Choice:
         for index, option in enumerate(options):
             if isinstance(option, (Float, Int, Choice)):
                 raise SpaceError(f"{self!r}: option {index} is itself a range; give values or plugins")
-            if any(type(option) is type(other) and option == other for other in options[:index]):
+            if any(option == other for other in options[:index]):
                 raise SpaceError(f"{self!r}: option {option!r} is there twice")
 
     def __repr__(self) -> str:
@@ -146,9 +149,13 @@ Range = Float | Int | Choice
 """Any of the three."""
 
 
-def _require_numbers(given: Float | Int, kinds: tuple[type, ...]) -> None:
+def _take_ends(given: Float | Int, kind: type, plain: type[float] | type[int], wanted: str) -> None:
+    """Make both ends plain numbers, so that ranges that are equal have one text: Float(1, 2) and Float(1.0, 2.0)."""
     for end in ("low", "high"):
         value = getattr(given, end)
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            wanted = "a whole number" if kinds == (int,) else "a number"
+        if isinstance(value, bool) or not isinstance(value, kind):
             raise SpaceError(f"{given!r}: {end} must be {wanted}, not {type(value).__name__}")
+        try:
+            object.__setattr__(given, end, plain(value))
+        except OverflowError:
+            raise SpaceError(f"{given!r}: both ends must be finite numbers") from None

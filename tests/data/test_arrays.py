@@ -88,7 +88,7 @@ def test_json_identifies_the_rows_and_does_not_hold_them():
         (X, [0, 1], "x has 3 rows and y 2"),
         (X, [0, 0, 0], "one class only"),
         ([[1], [float("nan")]], [0, 1], "column 0 of x is nan in row 1"),
-        ([[1, 2], [3]], [0, 1], "row 1 has 1 entries"),
+        ([[1, 2], [3]], [0, 1], "row 1 has length 1"),
         ([], [], "no rows"),
         (X, ["a", None, "b"], "y is None in row 1"),
         (np.zeros((3, 2, 2)), Y, "flatten"),

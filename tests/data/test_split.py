@@ -10,7 +10,7 @@ from tunelab.errors import DataError
 
 PARTS = ("train", "validation", "test")
 scales = st.sampled_from(["standard", "minmax", "none"])
-numbers = st.floats(-1e6, 1e6)
+numbers = st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
 
 
 @st.composite
@@ -46,18 +46,11 @@ def test_held_out_rows_do_not_reach_the_scaling(table, scale, seed):
     rows = split(with_row_numbers(table), seed=seed, scale="none").x_validation[:, 0].astype(int)
     x = table.x.copy()
     x[rows] = 2 * x[rows] + 7
-    before, after = (
-        split(table, seed=seed, scale=scale),
-        split(Table(x, table.y, table.targets, table.classes), seed=seed, scale=scale),
-    )
-    np.testing.assert_array_equal(before.x_train, after.x_train)
-    np.testing.assert_array_equal(before.shift, after.shift)
-    np.testing.assert_array_equal(before.spread, after.spread)
-    np.testing.assert_array_equal(
-        after.x_validation,
-        (split(Table(x, table.y, table.targets, table.classes), seed=seed, scale="none").x_validation - after.shift)
-        / after.spread,
-    )
+    changed = Table(x, table.y, table.targets, table.classes)
+    before, after = split(table, seed=seed, scale=scale), split(changed, seed=seed, scale=scale)
+    for field in ("x_train", "shift", "spread"):
+        np.testing.assert_array_equal(getattr(before, field), getattr(after, field))
+    np.testing.assert_array_equal(after.x_validation, (x[rows] - after.shift) / after.spread)
 
 
 @given(tables(), scales, st.integers(0, 99))

@@ -30,7 +30,6 @@ def test_features_become_contiguous_float64(x):
     np.testing.assert_array_equal(found, [[1, 2.5], [3, 4]])
     assert found.dtype == np.float64
     assert found.flags.c_contiguous
-    assert not np.shares_memory(found, x) if isinstance(x, np.ndarray) else True
 
 
 def test_booleans_are_features_and_one_axis_is_one_feature():
@@ -47,7 +46,7 @@ def test_booleans_are_features_and_one_axis_is_one_feature():
         (np.zeros((0, 3)), "no rows"),
         (pd.DataFrame({"a": []}), "no rows"),
         (np.zeros((3, 0)), "no columns"),
-        ([[1, 2], [3, 4], [5]], "row 2 has 1 entries and row 0 has 2"),
+        ([[1, 2], [3, 4], [5]], "row 2 has length 1, row 0 has 2"),
         ([[1, 2], [NAN, 4]], r"column 0 of x is nan in row 1 \(counted from 0\); fill or drop"),
         ([[1, INF], [NAN, 4]], r"column 1 of x is inf in row 0 .*one of 2 such values"),
         ([[1, "a"], [2, "b"]], "column 1 of x holds 'a' in row 0 .*encode it as numbers"),

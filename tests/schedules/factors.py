@@ -39,3 +39,8 @@ def torch_factors(
         optimizer.step()
         scheduler.step()
     return np.array(rates)
+
+
+def drift(total: int) -> float:
+    """Return how far torch may be from the closed form: many of its schedulers multiply by a ratio at each step."""
+    return 1e-15 * max(1, total / 200)

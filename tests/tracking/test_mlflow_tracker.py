@@ -3,9 +3,12 @@ import math
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from shown import children_of, curve, parent_of
@@ -129,8 +132,6 @@ def test_two_studies_at_once_in_a_fresh_folder(tmp_path: Path) -> None:
 
 
 def test_the_best_trials_model_can_be_loaded(store: str, folder: Path, tmp_path: Path) -> None:
-    import mlflow
-
     from tunelab.models import SoftmaxRegression
     from tunelab.training.trained import TrainedModel
 
@@ -147,10 +148,15 @@ def test_the_best_trials_model_can_be_loaded(store: str, folder: Path, tmp_path:
     client = MlflowClient(store)
     assert client.get_run(best).info.end_time == (AT + (summary().best or 0) + 0.5) * 1000
     assert {item.path for item in client.list_artifacts(best)} == {"best.npz"}
+    with warnings.catch_warnings():  # at import, of MLflow's own type hints
+        warnings.simplefilter("ignore", UserWarning)
+        from mlflow.pyfunc import load_model
     mlflow.set_tracking_uri(store)
-    model = mlflow.pyfunc.load_model(f"runs:/{best}/model")
+    model = load_model(f"runs:/{best}/model")
     x = rng.normal(size=(5, 3))
     assert model.predict(x).tolist() == trained.predict(x).tolist()
+    assert model.predict(pd.DataFrame(x)).tolist() == trained.predict(x).tolist()
+    assert model.predict(x.astype("float32")).tolist() == trained.predict(x.astype("float32")).tolist()
     assert model.metadata.signature is not None
     stored = [file for file in (tmp_path / "mlartifacts").rglob("*") if file.suffix in (".pkl", ".pickle")]
     assert stored == []

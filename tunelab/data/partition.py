@@ -6,6 +6,8 @@ from tunelab.errors import DataError
 
 PARTS = ("train", "validation", "test")
 
+_LEAST = 1e-9  # A smaller share is a rounding error: 1 - 0.7 - 0.3 is 6e-17.
+
 
 def partition(groups: np.ndarray, *, validation: float, test: float, seed: int) -> tuple[np.ndarray, ...]:
     """Return the rows of the training, validation and test part, shuffled: disjoint, and together all rows.
@@ -28,14 +30,15 @@ def partition(groups: np.ndarray, *, validation: float, test: float, seed: int) 
     for name, share in (("validation", validation), ("test", test)):
         if not 0 <= share < 1:
             raise DataError(f"{name} must be a share of the rows, at least 0 and below 1 (such as 0.2), was {share}")
-    if validation + test >= 1:
+    if 1 - validation - test < _LEAST:
         raise DataError(f"validation={validation} and test={test} leave no rows to train on; their sum must be below 1")
     shares = np.array([1 - validation - test, validation, test])
     counts = _counts(np.unique(groups, return_counts=True)[1], shares)
     for name, share, count in zip(PARTS, shares, counts.sum(axis=0), strict=True):
         if share > 0 and not count:
+            classes = f" in {len(counts)} classes" if len(counts) > 1 else ""
             raise DataError(
-                f"{name}={share:.3g} of {len(groups)} rows in {len(counts)} classes leaves the {name} part empty; "
+                f"{name}={share:.3g} of {len(groups)} rows{classes} leaves the {name} part empty; "
                 "raise that share or bring more rows"
             )
     order = np.random.default_rng(seed).permutation(len(groups))
@@ -46,7 +49,7 @@ def partition(groups: np.ndarray, *, validation: float, test: float, seed: int) 
 
 
 def _counts(sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Round sizes x shares down or up `(groups, 3)`; a part that got less than its share so far goes first."""
+    """Round sizes x shares down or up `(groups, 3)`: up in the part that is furthest below its share so far."""
     exact = np.round(np.outer(sizes, shares), 9)
     counts = np.floor(exact).astype(np.int64)
     due = np.zeros(3)

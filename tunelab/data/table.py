@@ -148,7 +148,7 @@ def _array(values: Any, name: str, where: str) -> np.ndarray:
     except Exception as error:
         lengths = [len(row) if hasattr(row, "__len__") else 1 for row in values] if isinstance(values, list) else []
         odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
-        reason = f"{error}" if odd is None else f"row {odd} has {lengths[odd]} entries and row 0 has {lengths[0]}"
+        reason = f"{error}" if odd is None else f"row {odd} has length {lengths[odd]}, row 0 has {lengths[0]}"
         raise DataError(f"{where}: {name} cannot become an array: {reason}") from None
 
 

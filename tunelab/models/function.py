@@ -105,7 +105,7 @@ class Function(Model):
 
     def value_and_gradient(self, xp: Any, z: Array) -> tuple[Array, Array]:
         """Return f `(P, B)` and its gradient `(P, B, n)` at z `(P, B, n)`."""
-        points = np.array(z, dtype=np.float64)
+        points = np.asarray(z, dtype=np.float64)
         values, gradients = np.empty(points.shape[:-1]), np.empty(points.shape)
         for index in np.ndindex(values.shape):
             values[index] = self._value(points[index])

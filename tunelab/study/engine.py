@@ -67,7 +67,7 @@ class Engine:
         watch: Callable[[Snapshot], None],
         keep: Callable[[Result, Ended], None],
     ) -> None:
-        self.ledger = Ledger(experiment.objective, maximize=experiment.maximize is not None)
+        self.ledger = Ledger(study.study_name, experiment.objective, maximize=experiment.maximize is not None)
         self._experiment = experiment
         self._study = study
         self._executor = executor

@@ -12,6 +12,7 @@ class Snapshot:
     """How far a study is.
 
     Attributes:
+        study: its name.
         total: trials asked for; None without a limit.
         counts: ended trials by state.
         running: trials that have a place.
@@ -22,6 +23,7 @@ class Snapshot:
         sharing: members that trained together, on average over rounds weighted by their time.
     """
 
+    study: str
     total: int | None
     counts: dict[State, int]
     running: int
@@ -54,11 +56,13 @@ class Ledger:
     """Follows trials from ask to end.
 
     Args:
+        study: its name.
         objective: the metric whose last value is a trial's value.
         maximize: whether more is better.
     """
 
-    def __init__(self, objective: str, *, maximize: bool) -> None:
+    def __init__(self, study: str, objective: str, *, maximize: bool) -> None:
+        self._study = study
         self.results: dict[int, Result] = {}
         self.best: Result | None = None
         self.began = time.time()
@@ -136,6 +140,7 @@ class Ledger:
         """Return how far the study is."""
         running = sum(entry.running for entry in self._open.values())
         return Snapshot(
+            study=self._study,
             total=total,
             counts={state: self._counts[state] for state in State},
             running=running,

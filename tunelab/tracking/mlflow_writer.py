@@ -69,7 +69,7 @@ class Writer:
         return state.stage is not Stage.BROKEN
 
     def _follow(self) -> None:
-        unsure = self._spool.stat().st_size if self._state.read or self._state.run_id else 0
+        unsure = self._spool.stat().st_size
         reader = SpoolReader(self._spool, self._state.keep)
         lines = self._head_start(reader)
         mirror = self._mirror(unsure)

@@ -107,6 +107,8 @@ class Population:
                 member.step += taken
                 member.lr = float(lr[taken - 1, row, 0])
             yield from self._end_diverged(losses)
+        for _, group in self._groups if self.members else ():
+            group.flush()
 
     def _prepare(self, steps: int) -> np.ndarray:
         """Work out the scalars of the next steps; return their learning rates `(S, P, 1)`."""

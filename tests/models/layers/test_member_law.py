@@ -1,10 +1,12 @@
 """A member's bits do not depend on who trains beside it, layer by layer."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tunelab.contracts import Layer
 from tunelab.models.layers import GELU, Dense, Dropout, LayerNorm, Point, ReLU, Softplus, Tanh
 
 from ..rig import MEMBERS, Rig, check_member_law, crews, numbers, same_bits, size
@@ -44,6 +46,34 @@ def test_evaluation_on_rows_that_all_members_share(dtype: str, rows: int, width:
     same_bits(own_copies, together)
     for crew in crews():
         same_bits(Rig(layers, theta[crew]).forward(x, training=False), together[crew])
+
+
+def test_training_on_rows_that_all_members_share() -> None:
+    layers = [Dense(5, 4), Tanh(), Dense(4, 2)]
+    theta, x, dy = numbers(3, size(layers)), numbers(1, 7, 5), numbers(3, 7, 2)
+    shared, copied = Rig(layers, theta), Rig(layers, theta)
+    same_bits(shared.forward(x), copied.forward(np.repeat(x, 3, 0)))
+    for rig in (shared, copied):
+        rig.backward(dy.copy(), wanted=False)
+    same_bits(shared.grad, copied.grad)
+
+
+class AcrossMembers(Tanh):
+    def forward(self, xp: Any, x: Any, params: Any, tape: Any) -> Any:
+        return super().forward(xp, x / np.linalg.norm(x), params, tape)
+
+
+class FusedSum(Dense):
+    def forward(self, xp: Any, x: Any, params: Any, tape: Any) -> Any:
+        super().forward(xp, x, params, tape)
+        fused = x.transpose(2, 0, 1).copy()  # features first: their sum then runs along rows of all members
+        return fused.sum(0)[..., None] + 0 * params["weight"].sum(1, keepdims=True) + params["bias"][:, None, :]
+
+
+@pytest.mark.parametrize("wrong", [AcrossMembers(), FusedSum(64, 1)], ids=lambda layer: type(layer).__name__)
+def test_the_check_rejects_a_layer_that_mixes_members(wrong: Layer) -> None:
+    with pytest.raises(AssertionError):
+        check_member_law([wrong], 1, 64, "float32")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

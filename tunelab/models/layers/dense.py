@@ -62,7 +62,7 @@ class Dense(Layer):
         """Write dW and db; return dx."""
         (x,) = tape.saved
         xp.matmul(x.swapaxes(1, 2), dy, out=grads["weight"])
-        sum_rows(xp, dy, tape, out=grads["bias"][:, None, :])
+        sum_rows(xp, dy, out=grads["bias"][:, None, :])
         if not wanted:
             return None
         return xp.matmul(dy, params["weight"].swapaxes(1, 2), out=tape.empty("dx", x.shape))

@@ -38,10 +38,10 @@ class LayerNorm(Layer):
         """Return z gain + bias."""
         per_row = (*x.shape[:2], 1)
         z, y = tape.empty("z", x.shape), tape.empty("y", x.shape)
-        mean = self._mean(xp, x, tape, out=tape.empty("mean", per_row))
+        mean = self._mean(xp, x, out=tape.empty("mean", per_row))
         xp.subtract(x, mean, out=z)
         xp.square(z, out=y)
-        r = self._mean(xp, y, tape, out=tape.empty("r", per_row))
+        r = self._mean(xp, y, out=tape.empty("r", per_row))
         xp.add(r, EPSILON, out=r)
         xp.sqrt(r, out=r)
         xp.reciprocal(r, out=r)
@@ -62,20 +62,20 @@ class LayerNorm(Layer):
         """Write the gradients of gain and bias; return dx."""
         z, r = tape.saved
         work, mean = tape.empty("work", z.shape), tape.empty("mean", r.shape)
-        sum_rows(xp, dy, tape, out=grads["bias"][:, None, :])
+        sum_rows(xp, dy, out=grads["bias"][:, None, :])
         xp.multiply(dy, z, out=work)
-        sum_rows(xp, work, tape, out=grads["gain"][:, None, :])
+        sum_rows(xp, work, out=grads["gain"][:, None, :])
         if not wanted:
             return None
         dz = xp.multiply(dy, params["gain"][:, None, :], out=dy)
         xp.multiply(dz, z, out=work)
-        self._mean(xp, work, tape, out=mean)
+        self._mean(xp, work, out=mean)
         xp.multiply(z, mean, out=work)
-        self._mean(xp, dz, tape, out=mean)
+        self._mean(xp, dz, out=mean)
         xp.subtract(dz, mean, out=dz)
         xp.subtract(dz, work, out=dz)
         return xp.multiply(dz, r, out=dz)
 
-    def _mean(self, xp: Any, values: Array, tape: Tape, out: Array) -> Array:
-        sum_features(xp, values, tape, out=out)
+    def _mean(self, xp: Any, values: Array, out: Array) -> Array:
+        sum_features(xp, values, out)
         return xp.divide(out, self.width, out=out)

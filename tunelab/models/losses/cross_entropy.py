@@ -30,33 +30,45 @@ class CrossEntropy(Loss):
 
     def gradient(self, xp: Any, out: Array, target: Array, tape: Tape) -> tuple[Array, Array]:
         """Return the losses (P, B) and their gradients (P, B, classes)."""
-        z = tape.empty("z", out.shape)
-        turned = tape.empty("turned", (out.shape[2], out.shape[0] * out.shape[1]))
-        xp.subtract(out, _largest(xp, out, turned), out=z)
+        members, rows, classes = out.shape
+        turned = tape.empty("turned", (classes, members * rows))
+        turned[...] = _classes_first(out)
+        z = xp.subtract(out, _largest(xp, turned, out.shape), out=tape.empty("z", out.shape))
         flat, labelled = z.reshape(-1), _positions(xp, out, target)
         at_label = flat[labelled]
         xp.exp(z, out=z)
-        total = sum_features(xp, z, tape, out=tape.empty("total", (*out.shape[:2], 1)))
+        total = sum_features(xp, z, out=tape.empty("total", (members, rows, 1)))
         xp.divide(z, total, out=z)
         flat[labelled] -= 1.0
         return xp.log(total[:, :, 0]) - at_label, z
 
     def evaluate(self, xp: Any, out: Array, target: Array) -> dict[str, Array]:
         """Return the summed loss and the number of rows classified right, (P,) each."""
-        turned = xp.empty((out.shape[2], out.shape[0] * out.shape[1]), dtype=out.dtype, device=out.device)
-        z = out - _largest(xp, out, turned)
-        losses = xp.log(xp.sum(xp.exp(z), axis=-1)) - z.reshape(-1)[_positions(xp, out, target)]
-        right = xp.argmax(out, axis=-1) == target
+        turned = xp.asarray(_classes_first(out), copy=True)
+        z = out - _largest(xp, turned, out.shape)
+        losses = xp.log(sum_features(xp, xp.exp(z))[:, :, 0]) - z.reshape(-1)[_positions(xp, out, target)]
+        right = _first_largest(xp, turned).reshape(out.shape[:2]) == target
         return {"loss": xp.sum(losses, axis=-1), "accuracy": xp.sum(right, axis=-1, dtype=out.dtype)}
 
 
-def _largest(xp: Any, out: Array, turned: Array) -> Array:
-    """Return each row's largest output `(P, B, 1)`; `turned` `(classes, P B)` is overwritten.
+def _classes_first(out: Array) -> Array:
+    """Return a view `(classes, P B)`.
 
-    A maximum along the short last axis costs 60 ns a row; across rows, after a copy that puts classes first, 10.
+    Copied, it is reduced over classes at 1.5 ns a row where the short last axis of `out` costs 60 (and argmax 24).
     """
-    turned[...] = out.reshape(-1, out.shape[2]).T
-    return xp.amax(turned, axis=0).reshape(*out.shape[:2], 1)
+    return out.reshape(-1, out.shape[2]).T
+
+
+def _largest(xp: Any, turned: Array, shape: tuple[int, int, int]) -> Array:
+    """Return each row's largest output `(P, B, 1)`."""
+    return xp.amax(turned, axis=0).reshape(*shape[:2], 1)
+
+
+def _first_largest(xp: Any, turned: Array) -> Array:
+    """Return the class of each row's largest output, the first of equals, `(P B,)`."""
+    classes = len(turned)
+    countdown = xp.arange(classes, 0, -1, dtype=turned.dtype, device=turned.device)
+    return classes - xp.amax((turned == xp.amax(turned, axis=0)) * countdown[:, None], axis=0)
 
 
 def _positions(xp: Any, out: Array, target: Array) -> Array:

@@ -29,11 +29,11 @@ class MeanSquaredError(Loss):
         """Return the losses (P, B) and their gradients (P, B, K)."""
         error = xp.subtract(out, target, out=tape.empty("error", out.shape))
         squares = xp.square(error, out=tape.empty("squares", out.shape))
-        total = sum_features(xp, squares, tape, out=tape.empty("total", (*out.shape[:2], 1)))
+        total = sum_features(xp, squares, out=tape.empty("total", (*out.shape[:2], 1)))
         xp.multiply(error, 2 / out.shape[2], out=error)
         return total[:, :, 0] / out.shape[2], error
 
     def evaluate(self, xp: Any, out: Array, target: Array) -> dict[str, Array]:
         """Return the summed loss, (P,)."""
-        squares = xp.square(out - target)
-        return {"loss": xp.sum(xp.sum(squares, axis=-1), axis=-1) / out.shape[2]}
+        totals = sum_features(xp, xp.square(out - target))
+        return {"loss": xp.sum(totals[:, :, 0], axis=-1) / out.shape[2]}

@@ -1,0 +1,122 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlflow import MlflowClient
+from shown import children_of, curve, nothing_runs, parent_of
+from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
+
+from tunelab.tracking import MLflowTracker
+from tunelab.tracking.mirror_state import FILE, MirrorState, Stage
+from tunelab.trial import Report, State
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def kill_writer(folder: Path) -> None:
+    os.kill(MirrorState.load(folder).writer, signal.SIGKILL)
+
+
+def run_writer(folder: Path, store: str) -> None:
+    """Mirror a spool whose engine is long gone, as `tunelab sync` does."""
+    command = [sys.executable, "-m", "tunelab.tracking.mlflow_writer", str(folder)]
+    subprocess.run(command, check=True, env={**os.environ, "MLFLOW_TRACKING_URI": store})
+
+
+def test_a_killed_writer_is_started_again_and_doubles_nothing(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tracker.begin(record(folder), AT)
+    for number in range(20):
+        tell_trial(tracker, number, State.COMPLETE)
+    tracker.start(trial(20), AT + 20)
+    tracker.report(Report(20, 1, 20, metrics(20, 1)), AT + 20.01)
+    client = MlflowClient(store)
+    until(lambda: len(children_of(client)) > 5)
+    kill_writer(folder)
+    for number in range(21, 25):
+        tell_trial(tracker, number, State.COMPLETE)
+    tell_trial(tracker, 20, State.COMPLETE)
+    mirror = tracker.finish(summary((State.COMPLETE,) * 25), AT + 100)
+    children = children_of(client)
+    assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
+    assert sorted(children) == list(range(25))
+    assert {run.info.status for run in children.values()} == {"FINISHED"}
+    for run in children.values():
+        assert [step for step, _ in curve(client, run.info.run_id, "lr")] == list(range(1, EPOCHS + 1))
+
+
+def test_a_killed_engine_leaves_nothing_running(store: str, folder: Path) -> None:
+    """What it told last is shown; the trial that was open says why it ended."""
+    script = Path(__file__).with_name("engine.py")
+    command = [sys.executable, str(script), str(folder), "5"]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[2])}
+    engine = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert engine.stdout is not None
+    with engine.stdout:
+        assert engine.stdout.readline() == b"told\n"
+    engine.kill()
+    engine.wait()
+    until(lambda: MirrorState.load(folder).stage is Stage.CLOSED)
+    client = MlflowClient(store)
+    assert nothing_runs(MirrorState.load(folder), client)
+    children = children_of(client)
+    assert sorted(children) == list(range(6))
+    assert children[5].info.status == "KILLED"
+    assert children[5].data.tags["tunelab.state"] == "interrupted"
+    assert children[5].data.tags["tunelab.reason"] == "the engine process ended"
+    assert children[5].data.metrics["val_accuracy"] == metrics(5, 1)["val_accuracy"]
+    assert parent_of(client).info.status == "KILLED"
+
+
+def test_a_writer_killed_while_it_makes_the_store_breaks_nothing(folder: Path, tmp_path: Path) -> None:
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder))
+    until(lambda: (tmp_path / ".mlflow.db.schema").exists())
+    time.sleep(0.1)
+    kill_writer(folder)
+    assert not (tmp_path / "mlflow.db").exists()
+    tracker.finish(summary(), AT + 100)
+    assert len(children_of(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"))) == len(STATES)
+    assert not list(tmp_path.glob(".mlflow.db.[sr]*"))
+
+
+def test_a_spool_that_is_mirrored_again_changes_nothing(store: str, folder: Path) -> None:
+    """Even where the writer's own notes are lost."""
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder))
+    mirror = tracker.finish(summary(), AT + 100)
+    client = MlflowClient(store)
+    before = {number: run.to_dictionary() for number, run in children_of(client).items()}
+    run_writer(folder, store)
+    (folder / FILE).unlink()
+    run_writer(folder, store)
+    assert MirrorState.load(folder).runs == mirror.runs
+    assert MirrorState.load(folder).refused == []
+    assert {number: run.to_dictionary() for number, run in children_of(client).items()} == before
+
+
+def test_a_writer_that_is_killed_again_and_again_arrives(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder), STATES * 5)
+    client = MlflowClient(store)
+    for kill in (1, 2):
+        until(lambda so_many=8 * kill: len(children_of(client)) >= so_many)
+        kill_writer(folder)
+        until(lambda pid=MirrorState.load(folder).writer: _restarted(tracker, folder, pid))
+    tracker.finish(summary(STATES * 5), AT + 100)
+    assert sorted(children_of(client)) == list(range(30))
+
+
+def _restarted(tracker: MLflowTracker, folder: Path, pid: int) -> bool:
+    assert tracker._writer is not None
+    tracker._writer.watch()
+    return MirrorState.load(folder).writer != pid

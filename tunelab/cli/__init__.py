@@ -1,0 +1,20 @@
+"""The command line: `tunelab run`, `tunelab ui`, `tunelab plugins`."""
+
+import sys
+import time
+
+STARTED = time.time() - time.process_time()
+"""When this process began, as far as it was busy since: what start-up costs is counted in what is reported."""
+
+CTRL_C = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        from tunelab.cli.commands import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(CTRL_C)

@@ -1,0 +1,136 @@
+"""How far a study is, as a table in the terminal that is drawn again four times a second."""
+
+import sys
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tunelab.cli.progress import Scope, seconds_left, shown
+from tunelab.cli.stop_signal import StopSignal
+from tunelab.study.ledger import Snapshot
+from tunelab.trial import State
+
+FRAMES = 4
+"""Drawings a second."""
+
+FIXED_LINES = 6
+"""Lines above the best trial's parameters, and one free below."""
+
+
+class LiveTable:
+    """Draws the last snapshot that it was shown, until it is closed.
+
+    Args:
+        scope: what the study searches, and until when.
+        stop: says whether the study is being stopped.
+    """
+
+    def __init__(self, scope: Scope, stop: StopSignal) -> None:
+        self._scope = scope
+        self._stop = stop
+        self._last: Snapshot | None = None
+        self._live = Live(
+            console=Console(stderr=True),
+            get_renderable=self._draw,
+            refresh_per_second=FRAMES,
+            transient=True,
+            redirect_stdout=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Take what the next drawing shows."""
+        self._last = snapshot
+
+    def _draw(self) -> RenderableType:
+        if self._last is None:
+            return Text(f"{self._scope.experiment}: starting")
+        stopping = "stopping; Ctrl-C again stops at once" if self._stop.number is not None else ""
+        return draw(self._last, self._scope, self._live.console.height, stopping)
+
+
+def draw(snapshot: Snapshot, scope: Scope, height: int, stopping: str = "") -> RenderableType:
+    """Return the table of a snapshot, no higher than `height` lines."""
+    room = max(1, height - FIXED_LINES)
+    return Group(_header(snapshot, scope, stopping), Text(), _counts(snapshot), Text(), *_best(snapshot, scope, room))
+
+
+def _header(snapshot: Snapshot, scope: Scope, stopping: str) -> Table:
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    for _ in range(2):
+        grid.add_column(no_wrap=True)
+    total = snapshot.total or snapshot.done + snapshot.running + snapshot.waiting
+    bar = ProgressBar(total=total or 1, completed=snapshot.done)
+    left = seconds_left(snapshot, scope)
+    if stopping:
+        state = stopping
+    elif not snapshot.running + snapshot.waiting:
+        state = "completing MLflow"
+    else:
+        state = f"{_clock(snapshot.seconds)}{'' if left is None else f', {_clock(left)} left'}"
+    grid.add_row(Text(snapshot.study, style="bold"), bar, f"{snapshot.done}/{total}", state)
+    return grid
+
+
+def _counts(snapshot: Snapshot) -> Table:
+    counts = snapshot.counts
+    failed = counts[State.FAILED] + counts[State.INTERRUPTED]
+    cells = {
+        "complete": (str(counts[State.COMPLETE]), "green"),
+        "pruned": (str(counts[State.PRUNED]), ""),
+        "diverged": (str(counts[State.DIVERGED]), "yellow" if counts[State.DIVERGED] else ""),
+        "failed": (str(failed), "red" if failed else ""),
+        "running": (str(snapshot.running), ""),
+        "waiting": (str(snapshot.waiting), ""),
+        "trials/s": (f"{snapshot.rate:.1f}", ""),
+        "together": (f"{snapshot.sharing:.0f}", ""),
+        "places full": (f"{snapshot.fullness:.0%}", ""),
+    }
+    table = Table.grid(padding=(0, 2))
+    for _ in cells:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_row(*(Text(name, style="dim") for name in cells))
+    table.add_row(*(Text(text, style=style) for text, style in cells.values()))
+    return table
+
+
+def _best(snapshot: Snapshot, scope: Scope, room: int) -> list[RenderableType]:
+    if snapshot.best is None:
+        return [Text(f"best {scope.objective}: no trial is complete yet", style="dim")]
+    best = snapshot.best
+    heading = Text.assemble(
+        ("best ", "dim"), f"{scope.objective} ", (shown(best.value), "bold green"), (f"  trial {best.trial.number}", "dim")
+    )
+    params = {name: shown(best.trial.params[name]) for name in scope.searched if name in best.trial.params}
+    if len(params) > room:
+        pairs = (part for name, value in params.items() for part in ((f"{name} ", "dim"), f"{value}   "))
+        return [heading, Text.assemble(*pairs, overflow="ellipsis", no_wrap=True)]
+    grid = Table.grid(padding=(0, 2))
+    for name, value in params.items():
+        grid.add_row(Text(f"  {name}", style="dim"), value)
+    return [heading, grid]
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds))).removeprefix("0:")
+
+
+def in_terminal() -> bool:
+    """Whether somebody watches."""
+    return sys.stderr.isatty()

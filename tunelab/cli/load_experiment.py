@@ -1,0 +1,110 @@
+"""Loads the experiment of a Python file, the way Python runs a script: the file's folder comes first on `sys.path`."""
+
+import sys
+import traceback
+from difflib import get_close_matches
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import cloudpickle
+
+from tunelab.errors import ExperimentError, TunelabError, suggestion
+from tunelab.experiment import Experiment
+
+
+def load_experiment(spec: str) -> tuple[Experiment, Path]:
+    """Return the experiment that `FILE` defines at module level, or the one that `FILE:NAME` names; and its file.
+
+    What else the file defines reaches the training process by value, since no module of that name is to be found there.
+
+    Raises:
+        ExperimentError: no such file, a file that raises, defines no experiment, or several and no name is given.
+    """
+    file, _, name = spec.rpartition(":")
+    if not (file and name.isidentifier()):
+        file, name = spec, ""
+    path = _existing(Path(file))
+    module = _import(path)
+    cloudpickle.register_pickle_by_value(module)
+    return _named(module, path, name) if name else _only(module, path), path
+
+
+def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise ExperimentError(f"{path} is a folder; give one of its Python files{_files(path)}")
+    if not path.is_file():
+        raise ExperimentError(f"there is no file {path}{_near(path)}")
+    if path.suffix != ".py":
+        raise ExperimentError(f"an experiment is defined in a Python file (.py), not in {path}")
+    return path
+
+
+def _near(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent} either"
+    names = [file.name for file in path.parent.glob("*.py")]
+    near = [path.parent / name for name in get_close_matches(path.name, names, n=3, cutoff=0.5)]
+    near += Path().glob(f"*/{path.name}")
+    return f"; did you mean {' or '.join(map(str, near))}?" if near else _files(path.parent)
+
+
+def _files(folder: Path) -> str:
+    files = sorted(map(str, folder.glob("*.py")))
+    return f": {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}" if files else "; the folder holds no Python file"
+
+
+def _import(path: Path) -> ModuleType:
+    if path.stem in sys.modules:
+        raise ExperimentError(f"{path} has the name of a module that tunelab itself imports, {path.stem}; rename the file")
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.absolute()))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ExperimentError(f"{path}, line {_line(error, path)}: {_said(error)}") from error
+    return module
+
+
+def _line(error: BaseException, path: Path) -> int:
+    """Return the last line of the file that had a part in the error."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno or 0
+    return [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)][-1]
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return text if isinstance(error, TunelabError) else f"{type(error).__name__}{text and ': '}{text}"
+
+
+def _named(module: ModuleType, path: Path, name: str) -> Experiment:
+    found = vars(module).get(name)
+    if isinstance(found, Experiment):
+        return found
+    if found is not None:
+        raise ExperimentError(f"{name} in {path} is no Experiment but of type {type(found).__name__}")
+    raise ExperimentError(f"{path} defines no experiment {name!r}; {suggestion(name, _experiments(module))}")
+
+
+def _only(module: ModuleType, path: Path) -> Experiment:
+    found = _experiments(module)
+    if len(set(map(id, found.values()))) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise ExperimentError(f"{path} defines no experiment; at module level, write: experiment = Experiment(...)")
+    raise ExperimentError(
+        f"{path} defines {len(found)} experiments: {', '.join(found)}; choose one: tunelab run {path}:{next(iter(found))}"
+    )
+
+
+def _experiments(module: ModuleType) -> dict[str, Experiment]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, Experiment) and not name.startswith("_")
+    }

@@ -1,0 +1,85 @@
+"""What a study found: for people, and as JSON."""
+
+import json
+import shlex
+import time
+from pathlib import Path
+
+import typer
+
+from tunelab.cli.progress import Scope, shown
+from tunelab.study.ledger import Snapshot
+from tunelab.study.study import WEIGHTS, Study
+from tunelab.trial import Result, State
+
+
+def json_line(study: Study, started: float, first_trial_s: float | None) -> str:
+    """Return one line of JSON.
+
+    `failed` counts all that is neither complete nor pruned: diverged, failed, interrupted. `best_params` holds the
+    fixed hyperparameters too. Times count from `started`, the process's own start, and `trials_per_s` is `trials`
+    over `wall_s`.
+    """
+    counts, best = study.counts(), study.best
+    assert best is not None  # or run() had raised
+    wall = time.time() - started
+    complete, pruned = counts[State.COMPLETE], counts[State.PRUNED]
+    return json.dumps(
+        {
+            "study": study.name,
+            "trials": len(study.trials),
+            "complete": complete,
+            "pruned": pruned,
+            "failed": len(study.trials) - complete - pruned,
+            "best_value": best.value,
+            "best_params": dict(best.trial.params),
+            "wall_s": round(wall, 3),
+            "first_trial_s": None if first_trial_s is None else round(first_trial_s, 3),
+            "trials_per_s": round(len(study.trials) / wall, 3),
+            "mlflow_experiment_id": study.mlflow_experiment_id,
+            "mlflow_run_id": study.mlflow_run_id,
+        }
+    )
+
+
+def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> None:
+    """Print what a study found.
+
+    Args:
+        study: what has ended.
+        scope: what it searched.
+        started: when this process began, Unix seconds.
+        ui: the command that opens MLflow on it.
+    """
+    wall = time.time() - started
+    trials = len(study.trials)
+    typer.echo(f"{study.name}: {trials} trials in {wall:.1f} s, {trials / wall:.1f} a second; {_counts(study.progress)}")
+    assert study.best is not None  # or run() had raised
+    _print_best(study.best, scope)
+    for name, value in study.test.items():
+        typer.echo(f"  {name} {shown(value)}")
+    url = study.mirror.url or ""
+    typer.echo(f"\nfiles    {study.folder} (the best trial's trained model: {WEIGHTS})")
+    typer.echo(f"compare  {url if url.startswith('http') else shlex.join(ui)}")
+
+
+def print_kept(snapshot: Snapshot, scope: Scope, folder: Path) -> None:
+    """Print what is kept of a study that did not end well."""
+    typer.echo(f"{snapshot.study}: kept {snapshot.done} finished trials; {_counts(snapshot)}")
+    if snapshot.best is not None:
+        _print_best(snapshot.best, scope)
+    typer.echo(f"\nfiles    {folder / snapshot.study}")
+
+
+def _counts(snapshot: Snapshot) -> str:
+    return ", ".join(f"{count} {state}" for state, count in snapshot.counts.items() if count) or "none ended"
+
+
+def _print_best(best: Result, scope: Scope) -> None:
+    typer.echo(f"\nbest {scope.objective} ", nl=False)
+    typer.secho(shown(best.value), fg="green", bold=True, nl=False)
+    typer.echo(f", trial {best.trial.number}")
+    params = {name: shown(best.trial.params[name]) for name in scope.searched if name in best.trial.params}
+    width = max(map(len, params), default=0)
+    for name, value in params.items():
+        typer.echo(f"  {name:{width}}  {value}")
