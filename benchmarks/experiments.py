@@ -16,7 +16,7 @@ OPTIMIZER = Choice(
     Momentum.search(lr=LR, momentum=0.9),
     Nesterov.search(lr=LR, momentum=0.9),
     AdaGrad.search(lr=LR),
-    RMSprop.search(lr=LR, alpha=0.99, eps=1e-8),
+    RMSprop.search(lr=LR, rho=0.99, eps=1e-8),
     Adam.search(lr=LR, beta1=0.9, beta2=0.999, eps=1e-8),
 )
 SCHEDULE = Choice(Constant(), Step(gamma=0.3, every=1 / 3), Exponential(final=0.9**20), Cosine(final=0.0))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from tunelab.errors import PluginError, suggestion
+from tunelab.errors import PluginError, SpaceError, suggestion
 from tunelab.space import Choice, Float, Int, Range
 
 if TYPE_CHECKING:
@@ -80,19 +80,27 @@ class Plugin(BaseModel):
         return found
 
     @classmethod
-    def check(cls, name: str, value: Any) -> None:
-        """Raise `PluginError` unless `value` may stand in the field `name`; for a range, unless all of it may."""
+    def check(cls, name: str, value: Any) -> Any:
+        """Return `value` as the field `name` holds it; a range, if all of it may stand there.
+
+        Raises:
+            PluginError: an unknown field, or a value outside its bounds.
+        """
         info = cls.model_fields.get(name)
         if info is None:
             raise PluginError(f"{cls.__name__} has no field {name!r}; {cls._known(name)}")
+        try:
+            return _taken(value, cls.adapter(name))
+        except ValidationError as error:
+            given = f"={value!r}" if isinstance(value, Range) else ""
+            raise PluginError(f"{cls.__name__}: {name}{given}: {_first(error)}") from None
+
+    @classmethod
+    def adapter(cls, name: str) -> "TypeAdapter[Any]":
+        """Return what validates and serialises one field alone."""
+        info = cls.model_fields[name]
         field: Any = Annotated[info.annotation, Field(), *info.metadata]
-        adapter: TypeAdapter[Any] = TypeAdapter(field, config=_LENIENT)
-        for sample in _samples(value):
-            try:
-                adapter.validate_python(sample)
-            except ValidationError as error:
-                given = f"={value!r}" if isinstance(value, Range) else ""
-                raise PluginError(f"{cls.__name__}: {name}{given}: {_first(error)}") from None
+        return TypeAdapter(field, config=_LENIENT)
 
     @classmethod
     def _known(cls, name: str) -> str:
@@ -103,7 +111,7 @@ class Plugin(BaseModel):
         return {name: value for name, value in self if isinstance(value, float)}
 
     def structure(self) -> tuple[Any, ...]:
-        """Return the class and the fields that the members of one population share."""
+        """Return the class and the fields that the members of one population share; all of it must be hashable."""
         return (type(self), *((name, value) for name, value in self if not isinstance(value, float)))
 
 
@@ -123,8 +131,8 @@ class Search:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in self.fields.items():
-            self.plugin.check(name, value)
+        checked = {name: self.plugin.check(name, value) for name, value in self.fields.items()}
+        object.__setattr__(self, "fields", checked)
 
     def __repr__(self) -> str:
         return f"{self.plugin.__name__}.search({', '.join(f'{name}={value!r}' for name, value in self.fields.items())})"
@@ -288,7 +296,7 @@ class Model(Plugin):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A data set in memory: rows of features and what to predict of each.
 
@@ -410,12 +418,26 @@ class Executor(ABC):
         self.close()
 
 
-def _samples(value: Any) -> tuple[Any, ...]:
-    """Return what must pass for all of a value to pass: a range's ends, a choice's plain options, else itself."""
+INSIDE = 0.3819
+"""How far into a range of real numbers a third sample lies: where no whole number is, unless by intent."""
+
+
+def _taken(value: Any, adapter: "TypeAdapter[Any]") -> Any:
+    """Return the value as the field takes it; plugins, and ranges whose samples pass, as they are."""
+    if isinstance(value, Choice):
+        return Choice(*(_label(_taken(option, adapter)) for option in value.options))
     if isinstance(value, Float | Int):
-        return (value.low, value.high)
-    options = value.options if isinstance(value, Choice) else (value,)
-    return tuple(option for option in options if not isinstance(option, Plugin | Search))
+        between = (value.at(INSIDE),) if isinstance(value, Float) else ()
+        for sample in (value.low, value.high, *between):
+            adapter.validate_python(sample)
+        return value
+    return value if isinstance(value, Plugin | Search) else adapter.validate_python(value)
+
+
+def _label(option: Any) -> Any:
+    if not isinstance(option, Value | Plugin | Search):
+        raise SpaceError(f"a Choice takes text, numbers, True, False, None and plugins; one option was {option!r}")
+    return option
 
 
 def _first(error: ValidationError) -> str:

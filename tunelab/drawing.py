@@ -24,8 +24,8 @@ class Suggest(Protocol):
     def number(self, name: str, within: Float | Int, default: float | None) -> float | int:
         """Return a number of the range; `default` is the plugin's own, where it has one."""
 
-    def option(self, name: str, labels: tuple[Value, ...]) -> Value:
-        """Return one of the labels."""
+    def option(self, name: str, labels: tuple[Value, ...], default: Value) -> Value:
+        """Return one of the labels; `default` is the plugin's own, where it has one."""
 
 
 def draw(node: Node, suggest: Suggest, name: str, path: str, default: Any = None) -> Iterator[tuple[str, Value]]:
@@ -40,7 +40,7 @@ def draw(node: Node, suggest: Suggest, name: str, path: str, default: Any = None
     """
     if isinstance(node, Choice):
         options = alternatives(node)
-        label = suggest.option(path, tuple(options))
+        label = suggest.option(path, tuple(options), default)
         option = options[label]
         yield name, label
         if isinstance(option, Plugin | Search):
@@ -84,6 +84,11 @@ def alternatives(choice: Choice) -> dict[Value, Node]:
         twins = sum(1 for known in found if str(known).split("#")[0] == label)
         found[f"{label}#{twins + 1}" if twins else label] = option
     return found
+
+
+def chosen(node: Node, params: Mapping[str, Value], name: str) -> type[Plugin]:
+    """Return the class of the plugin that the flat parameters stand for, without making one."""
+    return _class(alternatives(node)[params[name]] if isinstance(node, Choice) else node)
 
 
 def varies(node: Node) -> bool:

@@ -26,12 +26,20 @@ def encode(node: Node, kind: Kind | None = None) -> Any:
     if isinstance(node, Float | Int):
         return {type(node).__name__.lower(): asdict(node)}
     if isinstance(node, Search):
-        return {"plugin": _reference(node.plugin), "fields": {k: encode(v) for k, v in node.fields.items()}}
+        fields = {k: _encoded(node.plugin, k, v) for k, v in node.fields.items()}
+        return {"plugin": _reference(node.plugin), "fields": fields}
     if isinstance(node, Plugin):
         plain = node.model_dump(mode="json")
         fields = {k: encode(v) if isinstance(v, Plugin) else plain[k] for k, v in node}
         return {"plugin": _reference(type(node)), "fields": fields}
     return node
+
+
+def _encoded(plugin: type[Plugin], field: str, value: Any) -> Any:
+    """Return the JSON form of one field of a search, in which a value may be a tuple or a function."""
+    if isinstance(value, Range | Plugin | Search):
+        return encode(value)
+    return plugin.adapter(field).dump_python(value, mode="json")
 
 
 def decode(form: Any, kind: Kind | None) -> Node:
@@ -46,14 +54,21 @@ def decode(form: Any, kind: Kind | None) -> Node:
         case {"choice": list(options)}:
             return Choice(*(decode(option, kind) for option in options))
         case {"float": dict(fields)}:
-            return Float(**fields)
+            return _range(Float, fields)
         case {"int": dict(fields)}:
-            return Int(**fields)
+            return _range(Int, fields)
         case {"plugin": str(name), "fields": dict(fields)}:
             plugin = _dereference(name, kind)
             values = {field: decode(value, None) for field, value in fields.items()}
             return Search(plugin, values) if any(map(varies, values.values())) else plugin(**values)
     raise ExperimentError(f"no float, int, choice or plugin: {form!r}")
+
+
+def _range(kind: type[Float | Int], fields: dict[str, Any]) -> Range:
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise ExperimentError(f"no {kind.__name__}: {fields!r}: {error}") from None
 
 
 def _reference(plugin: type[Plugin]) -> str:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+NAMES_SHOWN = 20
+"""Known names that an error message lists at most."""
+
+
 class TunelabError(Exception):
     """The root: catch this to catch all that tunelab raises on purpose."""
 
@@ -75,4 +79,5 @@ def suggestion(given: str, known: "Iterable[str]") -> str:
     names = sorted(known)
     near = get_close_matches(given, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{hint}Known: {', '.join(names) or 'none'}"
+    more = f", and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{hint}Known: {', '.join(names[:NAMES_SHOWN]) or 'none'}{more}"

@@ -20,7 +20,7 @@ from pydantic import (
 
 from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Schedule, Search, Value
 from tunelab.data import Arrays, DataFile
-from tunelab.drawing import Node, Suggest, draw, rebuild
+from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, suggestion
 from tunelab.space import Choice
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from tunelab.study import Study
 
 BatchSize = PositiveInt | Literal["full"]
+
+
+FILES = (".csv", ".npz", ".parquet")
+"""How the path of a data file ends."""
 
 
 class Training(Plugin):
@@ -156,9 +160,7 @@ class Experiment(BaseModel):
     @field_validator("batch_size", "epochs", "warmup", "weight_decay", "clip_norm", mode="before")
     @classmethod
     def _number(cls, given: Any, info: Any) -> Node:
-        node = decode(given, None)
-        Training.check(info.field_name, node)
-        return node
+        return Training.check(info.field_name, decode(given, None))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -205,6 +207,8 @@ class Experiment(BaseModel):
             fields = json.loads(text)
         except json.JSONDecodeError as error:
             raise ExperimentError(f"no experiment in JSON: {error}") from None
+        if not isinstance(fields, dict):
+            raise ExperimentError(f"no experiment in JSON: expected an object, was {type(fields).__name__}")
         return cls(**(fields | ({"data": data} if data is not None else {})))
 
     def draw(self, suggest: Suggest) -> dict[str, Value]:
@@ -233,8 +237,8 @@ class Experiment(BaseModel):
         return Configuration(**plugins, training=Training(**numbers))
 
     def _full_batch(self, params: dict[str, Value]) -> bool:
-        plugin = rebuild(self.optimizer, params, "optimizer")
-        return isinstance(plugin, Optimizer) and plugin.full_batch
+        rule = chosen(self.optimizer, params, "optimizer")
+        return issubclass(rule, Optimizer) and rule.full_batch
 
     def run(self, **settings: Any) -> "Study":
         """Search the experiment: `tunelab.study.run(self, **settings)`, whose page lists the settings."""
@@ -253,7 +257,7 @@ def dataset_of(given: Any) -> Dataset | None:
         return given
     if isinstance(given, tuple | list) and len(given) == 2:
         return Arrays(x=given[0], y=given[1])
-    if isinstance(given, Path) or (isinstance(given, str) and Path(given).suffix in {".csv", ".npz", ".parquet"}):
+    if isinstance(given, Path) or (isinstance(given, str) and Path(given).suffix.lower() in FILES):
         return DataFile(path=str(given))
     node = node_of(given, "dataset")
     if isinstance(node, Search | Choice):

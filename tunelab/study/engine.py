@@ -99,6 +99,8 @@ class Engine:
         """End every trial that has not ended: told as failed, shown as interrupted."""
         for trial in self.ledger.open_trials:
             self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, reason))
+        for number in list(self._trials):  # its sampling was cut short
+            self._tell_failed(number, State.INTERRUPTED, reason)
 
     def _orders(self) -> Orders:
         """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""
@@ -112,10 +114,10 @@ class Engine:
             if self._spent():
                 return
             asked = self._study.ask()
+            self._trials[asked.number] = asked
             params = self._experiment.draw(OptunaSuggest(asked))
             trial = Trial(asked.number, trial_seed(self._seed, asked.number), params)
             self._asked += 1
-            self._trials[trial.number] = asked
             self.ledger.add(trial)
             yield trial
 
@@ -128,13 +130,16 @@ class Engine:
     def _take(self, progress: Progress) -> None:
         self.ledger.count(progress.members, progress.capacity, progress.seconds)
         for number in progress.began:
-            trial = self.ledger.begin(number)
-            if trial is not None:
-                self._tracker.start(trial, time.time())
+            self._begin(number)
         for report in progress.reports:
             self._report(report)
         for ended in progress.ended:
             self._end(ended)
+
+    def _begin(self, number: int) -> None:
+        trial = self.ledger.begin(number)
+        if trial is not None:
+            self._tracker.start(trial, time.time())
 
     def _report(self, report: Report) -> None:
         if not self.ledger.report(report):
@@ -148,6 +153,7 @@ class Engine:
                 self._stop.append(report.trial)
 
     def _end(self, ended: Ended) -> None:
+        self._begin(ended.trial)  # one that waited, or that its worker refused, never began
         result = self.ledger.end(ended.trial, ended.state, ended.reason)
         if result is None:
             return
@@ -157,15 +163,19 @@ class Engine:
             self._keep(result, ended)
 
     def _tell(self, result: Result) -> None:
-        trial = self._trials.pop(result.trial.number)
+        number = result.trial.number
         if result.state is State.COMPLETE:
-            self._study.tell(trial, result.value)
+            self._study.tell(self._trials.pop(number), result.value)
         elif result.state is State.PRUNED:
-            self._study.tell(trial, state=TrialState.PRUNED)
+            self._study.tell(self._trials.pop(number), state=TrialState.PRUNED)
         else:
-            trial.set_user_attr("state", str(result.state))
-            trial.set_user_attr("reason", result.reason)
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._tell_failed(number, result.state, result.reason)
+
+    def _tell_failed(self, number: int, state: State, reason: str | None) -> None:
+        trial = self._trials.pop(number)
+        trial.set_user_attr("state", str(state))
+        trial.set_user_attr("reason", reason)
+        self._study.tell(trial, state=TrialState.FAIL)
 
     def _give_up_if_hopeless(self) -> None:
         results = self.ledger.results.values()

@@ -25,6 +25,8 @@ def pruner_of(given: Pruner) -> BasePruner:
     """
     if isinstance(given, BasePruner):
         return given
+    if not isinstance(given, str):
+        raise ExperimentError(f"a pruner is a name or an Optuna pruner (an instance, not a class), was {given!r}")
     if given not in BY_NAME:
         raise ExperimentError(f"no pruner named {given!r}; {suggestion(given, BY_NAME)}")
     return BY_NAME[given]()

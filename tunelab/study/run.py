@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.data.split import Split
-from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError
+from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiment import Experiment
@@ -87,7 +87,7 @@ def run(
     >>> len(study.trials)
     3
     """
-    _check_settings(trials, timeout, population)
+    _check_settings(trials, timeout, population, seed, executor)
     chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
     parts, data = prepare(experiment)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
@@ -145,12 +145,19 @@ def run(
 EXECUTORS: dict[str, Callable[[Job], Executor]] = {"process": ProcessExecutor, "inline": InlineExecutor}
 
 
-def _check_settings(trials: int | None, timeout: float | None, population: int | None) -> None:
+def _check_settings(
+    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: str
+) -> None:
     if trials is None and timeout is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
-    for name, value in {"trials": trials, "timeout": timeout, "population": population}.items():
-        if value is not None and value <= 0:
-            raise ExperimentError(f"{name} must be above 0, was {value}")
+    for name, value, kind in (("trials", trials, int), ("timeout", timeout, int | float), ("population", population, int)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
+            wanted = "a whole number" if kind is int else "a number"
+            raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
+    if executor not in EXECUTORS:
+        raise ExperimentError(f"no executor named {executor!r}; {suggestion(str(executor), EXECUTORS)}")
 
 
 def _optuna_study(
@@ -222,6 +229,8 @@ def _finish(
 
 
 def _why_none(study: Study) -> str:
+    if not study.trials:
+        return f"no trial of {study.name} was started before the timeout; raise it"
     kinds = Counter((result.state, result.reason) for result in study.trials)
     states = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
     (state, reason), _ = kinds.most_common(1)[0]

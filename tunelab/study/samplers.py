@@ -33,6 +33,8 @@ def sampler_of(given: Sampler, seed: int) -> BaseSampler:
     """
     if isinstance(given, BaseSampler):
         return given
+    if not isinstance(given, str):
+        raise ExperimentError(f"a sampler is a name or an Optuna sampler (an instance, not a class), was {given!r}")
     if given not in BY_NAME:
         raise ExperimentError(f"no sampler named {given!r}; {suggestion(given, BY_NAME)}")
     missing = [package for package in NEEDS.get(given, ()) if find_spec(package) is None]

@@ -23,7 +23,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     try:
         return optuna.storages.get_storage(url)
     except Exception as error:
-        reason = str(error).splitlines()[0].replace(url, masked(url))
+        reason = (str(error) or type(error).__name__).splitlines()[0].replace(url, masked(url))
         raise StoreError(
             f"the storage {masked(url)} cannot be opened: {reason}; "
             "give an Optuna URL such as sqlite:///studies.db or postgresql://user@host/name"
@@ -36,4 +36,8 @@ def masked(url: str) -> str:
     >>> masked("postgresql://ann:secret@host/studies")
     'postgresql://ann:***@host/studies'
     """
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    return re.sub(r"(://[^:/@]*):.*@|((?:password|passwd|pwd)=)[^&]*", _stars, url)
+
+
+def _stars(found: "re.Match[str]") -> str:
+    return f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***"

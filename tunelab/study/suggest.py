@@ -54,17 +54,17 @@ class OptunaSuggest:
     def number(self, name: str, within: Float | Int, default: float | None) -> float | int:
         """Return what the sampler suggests."""
         if isinstance(within, Int):
-            return self._trial.suggest_int(name, within.low, within.high, step=within.step, log=within.log)
+            return self._trial.suggest_int(name, within.low, within.grid()[-1], step=within.step, log=within.log)
         log = within.log or within.complement_log
         return from_optuna(self._trial.suggest_float(optuna_name(name, within), *ends(within), log=log), within)
 
-    def option(self, name: str, labels: tuple[Value, ...]) -> Value:
+    def option(self, name: str, labels: tuple[Value, ...], default: Value) -> Value:
         """Return what the sampler suggests."""
         return self._trial.suggest_categorical(name, labels)
 
 
 class FixedSuggest:
-    """Named options where they are given, else the first; each range's own default. Keeps what Optuna would be told.
+    """What is named here; else each field's own default, or the first option. Keeps what Optuna would be told.
 
     Args:
         options: labels by path.
@@ -86,9 +86,9 @@ class FixedSuggest:
         self.told[optuna_name(name, within)] = to_optuna(value, within)
         return value
 
-    def option(self, name: str, labels: tuple[Value, ...]) -> Value:
-        """Return the named option, or the first."""
-        label = self._options.get(name, labels[0])
+    def option(self, name: str, labels: tuple[Value, ...], default: Value) -> Value:
+        """Return the named option, or the default, or the first."""
+        label = self._options.get(name, default if default in labels else labels[0])
         self.asked[name] = labels
         self.told[name] = label
         return label

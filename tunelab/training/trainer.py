@@ -151,8 +151,8 @@ class Trainer:
 
     def _oldest(self, cohort: Cohort) -> int:
         population = self._populations.get(cohort)
-        running = [member.trial.number for member in population.members] if population else []
-        return min([*running, *self._waiting.get(cohort, ())])
+        numbers: list[int] = [member.trial.number for member in population.members] if population else []
+        return min(numbers + list(self._waiting.get(cohort, {})))
 
     def _capacity(self, cohort: Cohort) -> int:
         """Return how many members may train together: what was asked for, or what the cache holds."""

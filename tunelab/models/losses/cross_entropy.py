@@ -31,8 +31,7 @@ class CrossEntropy(Loss):
     def gradient(self, xp: Any, out: Array, target: Array, tape: Tape) -> tuple[Array, Array]:
         """Return the losses (P, B) and their gradients (P, B, classes)."""
         members, rows, classes = out.shape
-        turned = tape.empty("turned", (classes, members * rows))
-        turned[...] = _classes_first(out)
+        turned = _turned(out, tape.empty("turned", (classes, members * rows)))
         z = xp.subtract(out, _largest(xp, turned, out.shape), out=tape.empty("z", out.shape))
         flat, labelled = z.reshape(-1), _positions(xp, out, target)
         at_label = flat[labelled]
@@ -44,19 +43,21 @@ class CrossEntropy(Loss):
 
     def evaluate(self, xp: Any, out: Array, target: Array) -> dict[str, Array]:
         """Return the summed loss and the number of rows classified right, (P,) each."""
-        turned = xp.asarray(_classes_first(out), copy=True)
+        members, rows, classes = out.shape
+        turned = _turned(out, xp.empty((classes, members * rows), dtype=out.dtype, device=out.device))
         z = out - _largest(xp, turned, out.shape)
         losses = xp.log(sum_features(xp, xp.exp(z))[:, :, 0]) - z.reshape(-1)[_positions(xp, out, target)]
-        right = _first_largest(xp, turned).reshape(out.shape[:2]) == target
+        right = _first_largest(xp, turned).reshape(members, rows) == target
         return {"loss": xp.sum(losses, axis=-1), "accuracy": xp.sum(right, axis=-1, dtype=out.dtype)}
 
 
-def _classes_first(out: Array) -> Array:
-    """Return a view `(classes, P B)`.
+def _turned(out: Array, into: Array) -> Array:
+    """Return the outputs with classes first, `(classes, P B)`.
 
-    Copied, it is reduced over classes at 1.5 ns a row where the short last axis of `out` costs 60 (and argmax 24).
+    Reduced over classes that costs 1.5 ns a row, where the short last axis of `out` costs 60 (argmax 24).
     """
-    return out.reshape(-1, out.shape[2]).T
+    into[...] = out.reshape(-1, out.shape[2]).T
+    return into
 
 
 def _largest(xp: Any, turned: Array, shape: tuple[int, int, int]) -> Array:

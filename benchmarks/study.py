@@ -1,0 +1,83 @@
+"""One tunelab study in a process of its own, as the rows need it that the command line cannot run.
+
+    python -m benchmarks.study digits --trials 200 --tracker memory
+
+Prints one JSON object. With `--engine-cost`, also what the engine did beside waiting for its worker, round by round.
+"""
+
+import time
+
+STARTED = time.time()
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks import experiments
+from tunelab.executors.process import ProcessExecutor
+from tunelab.study import Snapshot
+from tunelab.tracking import MemoryTracker
+from tunelab.trial import Progress
+
+
+class EngineCost:
+    """What the engine's process spent by the end of each round, its waiting left out."""
+
+    def __init__(self) -> None:
+        self.rounds: list[tuple[int, float, float]] = []
+        self._waited = 0.0
+
+    def watch(self, progress: Snapshot) -> None:
+        """Note trials ended, wall seconds without waiting, and CPU seconds of this process, reader thread included."""
+        self.rounds.append((progress.done, time.perf_counter() - self._waited, time.process_time()))
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count what happens inside as waiting."""
+        began = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", choices=("digits", "structure", "tiny"))
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--population", type=int)
+    parser.add_argument("--tracker", choices=("mlflow", "memory"), default="mlflow")
+    parser.add_argument("--engine-cost", action="store_true")
+    args = parser.parse_args()
+    cost = EngineCost()
+
+    class Timed(ProcessExecutor):
+        def receive(self) -> Progress:
+            with cost.waiting():
+                return super().receive()
+
+    if args.engine_cost:
+        sys.modules["tunelab.study.run"].EXECUTORS["process"] = Timed
+    study = getattr(experiments, args.experiment).run(
+        trials=args.trials,
+        seed=args.seed,
+        sampler=args.sampler,
+        population=args.population,
+        tracker=MemoryTracker() if args.tracker == "memory" else None,
+        watch=cost.watch,
+    )
+    found = {
+        "trials": len(study.trials),
+        "best_value": study.best.value if study.best else None,
+        "first_trial_s": study.trials[0].started + study.trials[0].seconds - STARTED,
+        "loop_s": study.progress.seconds,
+        "fullness": study.progress.fullness,
+        "sharing": study.progress.sharing,
+    }
+    print(json.dumps(found | ({"rounds": cost.rounds} if args.engine_cost else {})))
+
+
+if __name__ == "__main__":
+    main()
