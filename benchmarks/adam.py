@@ -1,8 +1,10 @@
-"""Adam's step, ns per element, one thread, float32: tunelab's rule as a population calls it, and torch's fused kernel.
+"""Adam's step, ns per element, one thread, float32: tunelab's rule as a population calls it, and torch's fused one.
+
+Torch's twice: the kernel alone, and `torch.optim.Adam(fused=True).step()`, as people call it.
 
     python -m benchmarks.adam
 
-The two take turns on the same gradients, each laid out afresh in front of every step, as a backward pass would.
+They take turns on the same gradients, each laid out afresh in front of every step, as a backward pass would.
 Prints one JSON object.
 """
 
@@ -44,7 +46,23 @@ def tunelab_step(members: int, size: int, steps: int) -> tuple[np.ndarray, Calla
     return grad, group.update
 
 
-def torch_step(members: int, size: int) -> tuple[np.ndarray, Callable[[int], None]]:
+def torch_kernel(members: int, size: int) -> tuple[np.ndarray, Callable[[int], None]]:
+    """Return the same for one tensor of as many elements and torch's fused kernel alone."""
+    theta, grad, m, v = (torch.from_numpy(_start(members, size)) for _ in range(4))
+    m.zero_(), v.zero_()
+    done = torch.tensor(0.0)
+
+    def step(_: int) -> None:
+        done.add_(1)
+        torch._fused_adam_(
+            [theta], [grad], [m], [v], [], [done],
+            lr=1e-3, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    return grad.numpy(), step
+
+
+def torch_optimizer(members: int, size: int) -> tuple[np.ndarray, Callable[[int], None]]:
     """Return the same for one tensor of as many elements and `torch.optim.Adam(fused=True)`."""
     parameter = torch.nn.Parameter(torch.from_numpy(_start(members, size)))
     parameter.grad = torch.zeros_like(parameter)
@@ -69,7 +87,8 @@ def main() -> None:
     torch.set_num_threads(1)
     sides = {
         "tunelab": tunelab_step(args.members, args.size, args.steps),
-        "torch": torch_step(args.members, args.size),
+        "torch_kernel": torch_kernel(args.members, args.size),
+        "torch_optimizer": torch_optimizer(args.members, args.size),
     }
     gradients = np.random.default_rng(1).standard_normal((8, args.members, args.size)).astype(np.float32)
     seconds: dict[str, list[float]] = {name: [] for name in sides}

@@ -217,6 +217,8 @@ class Parameter:
 class Layer(ABC):
     """A step of a network: a frozen record with a hand-written backward, for all members at once.
 
+    `xp` is the array namespace: layers rely on what NumPy 2 and torch spell alike, `out=`, `axis=` and `dtype=` included.
+
     Layers that compare equal may share a population. A field that may differ between members says `compare=False`
     and is read through `tape.rates`.
     """
@@ -231,7 +233,10 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(self, xp: Any, x: Array, params: Mapping[str, Array], tape: "Tape") -> Array:
-        """Return the outputs `(P, B, ...)` for inputs `(P, B, ...)`, and leave on the tape what backward needs."""
+        """Return the outputs `(P, B, ...)` for inputs `(P, B, ...)`, and leave on the tape what backward needs.
+
+        `x` must stay as it is: the layer below may need it. In evaluation it may come as `(1, B, ...)`, for all members.
+        """
 
     @abstractmethod
     def backward(
@@ -250,14 +255,14 @@ class Layer(ABC):
 
 
 class Tape(ABC):
-    """What one layer remembers from forward to backward; its arrays are reused from step to step."""
+    """What one layer, or the loss, remembers from forward to backward; its arrays are reused from step to step."""
 
     training: bool
     saved: tuple[Array, ...]
 
     @abstractmethod
     def empty(self, name: str, shape: Sequence[int]) -> Array:
-        """Return an array of this shape, of no particular content, the same one each time."""
+        """Return an array of no particular content, the same one each time for a name and shape."""
 
     @abstractmethod
     def uniform(self, name: str, shape: Sequence[int]) -> Array:
@@ -277,7 +282,7 @@ class Loss(ABC):
 
     @abstractmethod
     def gradient(self, xp: Any, out: Array, target: Array, tape: Tape) -> tuple[Array, Array]:
-        """Return the losses `(P, B)` and their gradients with respect to `out` `(P, B, ...)`; may overwrite `out`."""
+        """Return the losses `(P, B)` and their gradients with respect to `out` `(P, B, ...)`, which stays as it is."""
 
     @abstractmethod
     def evaluate(self, xp: Any, out: Array, target: Array) -> dict[str, Array]:

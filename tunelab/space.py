@@ -1,6 +1,7 @@
 """What may vary: `Float`, `Int` and `Choice`, frozen records that say nothing of how they are searched."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -149,7 +150,7 @@ Range = Float | Int | Choice
 """Any of the three."""
 
 
-def _take_ends(given: Float | Int, kind: type, plain: type[float] | type[int], wanted: str) -> None:
+def _take_ends(given: Float | Int, kind: type, plain: Callable[[Any], float], wanted: str) -> None:
     """Make both ends plain numbers, so that ranges that are equal have one text: Float(1, 2) and Float(1.0, 2.0)."""
     for end in ("low", "high"):
         value = getattr(given, end)

@@ -6,9 +6,6 @@ import time
 STARTED = time.time() - time.process_time()
 """When this process began, as far as it was busy since: what start-up costs is counted in what is reported."""
 
-CTRL_C = 130
-"""The exit code after Ctrl-C, as shells have it."""
-
 
 def main() -> None:
     """Run the command that the arguments name."""
@@ -17,4 +14,4 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:
-        sys.exit(CTRL_C)
+        sys.exit(130)

@@ -64,22 +64,25 @@ def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> No
 
 
 def print_kept(snapshot: Snapshot, scope: Scope, folder: Path) -> None:
-    """Print what is kept of a study that did not end well."""
-    typer.echo(f"{snapshot.study}: kept {snapshot.done} finished trials; {_counts(snapshot)}")
+    """Print to standard error what is kept of a study that did not end well."""
+    unfinished = snapshot.running + snapshot.waiting
+    typer.echo(
+        f"{snapshot.study}: stopped after {snapshot.seconds:.1f} s; kept in {folder / snapshot.study}: "
+        f"{_counts(snapshot)}; marked as interrupted: {unfinished}",
+        err=True,
+    )
     if snapshot.best is not None:
-        _print_best(snapshot.best, scope)
-    typer.echo(f"\nfiles    {folder / snapshot.study}")
+        _print_best(snapshot.best, scope, err=True)
 
 
 def _counts(snapshot: Snapshot) -> str:
     return ", ".join(f"{count} {state}" for state, count in snapshot.counts.items() if count) or "none ended"
 
 
-def _print_best(best: Result, scope: Scope) -> None:
-    typer.echo(f"\nbest {scope.objective} ", nl=False)
-    typer.secho(shown(best.value), fg="green", bold=True, nl=False)
-    typer.echo(f", trial {best.trial.number}")
+def _print_best(best: Result, scope: Scope, *, err: bool = False) -> None:
+    value = typer.style(shown(best.value), fg="green", bold=True)
+    typer.echo(f"\nbest {scope.objective} {value}, trial {best.trial.number}", err=err)
     params = {name: shown(best.trial.params[name]) for name in scope.searched if name in best.trial.params}
     width = max(map(len, params), default=0)
     for name, value in params.items():
-        typer.echo(f"  {name:{width}}  {value}")
+        typer.echo(f"  {name:{width}}  {value}", err=err)

@@ -48,7 +48,7 @@ class Progress(Protocol):
 
 
 class PlainLines:
-    """Prints a line to standard error at the start and every few seconds.
+    """Prints a line to standard error at the start, every few seconds, and at the end.
 
     Args:
         scope: what the study searches, and until when.
@@ -57,6 +57,7 @@ class PlainLines:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._due = 0.0
+        self._last: Snapshot | None = None
 
     def __enter__(self) -> Self:
         print(f"{self._scope.experiment}: {self._scope.trials} trials, starting", file=sys.stderr, flush=True)
@@ -66,10 +67,12 @@ class PlainLines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        if error is None and self._last is not None:
+            print(line(self._last, self._scope), file=sys.stderr, flush=True)
 
     def show(self, snapshot: Snapshot) -> None:
         """Print, if a line is due."""
+        self._last = snapshot
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + EVERY
             print(line(snapshot, self._scope), file=sys.stderr, flush=True)
@@ -91,6 +94,8 @@ def line(snapshot: Snapshot, scope: Scope) -> str:
 def seconds_left(snapshot: Snapshot, scope: Scope) -> float | None:
     """Return how long the study will still take at the rate so far; None where that is not known."""
     ends = []
+    if not snapshot.running + snapshot.waiting:
+        return None
     if snapshot.total and snapshot.done:
         ends.append((snapshot.total - snapshot.done) / snapshot.rate)
     if scope.timeout is not None:

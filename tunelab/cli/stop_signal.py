@@ -13,6 +13,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignal:
     """While it is open, the first signal stops a study at its next `check`; a second one stops it at once.
 
+    On the way out, a stop becomes the exit code that shells have for it: 130 for Ctrl-C, 143 for SIGTERM.
+
     Attributes:
         number: the signal that came, if any.
     """
@@ -33,11 +35,8 @@ class StopSignal:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-    @property
-    def code(self) -> int:
-        """The exit code that says so: 130 for Ctrl-C."""
-        return 128 + (self.number or signal.SIGINT)
+        if kind is KeyboardInterrupt:
+            raise SystemExit(128 + (self.number or signal.SIGINT)) from None
 
     def check(self, snapshot: "Snapshot") -> None:
         """Raise `KeyboardInterrupt` if a signal came; called after every round."""

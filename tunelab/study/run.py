@@ -60,7 +60,7 @@ def run(
 
     Args:
         experiment: what is searched.
-        trials: how many; None for as many as the timeout allows.
+        trials: how many; None for as many as the timeout allows. A grid has no more than its points.
         timeout: no trial is asked for after so many seconds; those that run end first.
         seed: of the sampler and of every trial; the same seed gives the same study, trial by trial.
         population: members that train together at most; by default as many as the cache holds.
@@ -96,7 +96,7 @@ def run(
         cleanup.callback(mirror.close)
         worker = cleanup.enter_context(EXECUTORS[executor](Job(experiment, parts, population)))
         study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
-        _enqueue(experiment, study, sampler, trials)
+        trials = _enqueue(experiment, study, sampler, trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
                     "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__}  # fmt: skip
         mirror.begin(_record(experiment, home, seed, source_file, data, settings), time.time())
@@ -150,9 +150,9 @@ def _check_settings(
 ) -> None:
     if trials is None and timeout is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
-    for name, value, kind in (("trials", trials, int), ("timeout", timeout, int | float), ("population", population, int)):
+    for name, value in {"trials": trials, "timeout": timeout, "population": population}.items():
+        kind, wanted = (int | float, "a number") if name == "timeout" else (int, "a whole number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
-            wanted = "a whole number" if kind is int else "a number"
             raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
@@ -179,10 +179,12 @@ def _optuna_study(
     return study
 
 
-def _enqueue(experiment: Experiment, study: optuna.Study, sampler: Sampler, trials: int | None) -> None:
-    """Enqueue what is tried first: the alternatives' own defaults, or the points of a grid."""
-    for params in islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials):
+def _enqueue(experiment: Experiment, study: optuna.Study, sampler: Sampler, trials: int | None) -> int | None:
+    """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
+    first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
+    for params in first:
         study.enqueue_trial(params)
+    return len(first) if sampler == "grid" else trials
 
 
 def _record(

@@ -16,7 +16,7 @@ BY_NAME: Mapping[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "qmc": lambda seed: optuna.samplers.QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
-    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
     "nsgaii": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),
 }

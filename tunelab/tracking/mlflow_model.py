@@ -16,7 +16,7 @@ class BestTrial(PythonModel):
 
         self._model = TrainedModel.load(context.artifacts["weights"])
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> Any:
         """Return predictions for rows of features: an array or a data frame."""
         return self._model.predict(np.asarray(model_input, dtype=float))
 

@@ -1,0 +1,81 @@
+"""`tunelab run`: search the experiment of a file. What it needs beside typer is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tunelab.cli import STARTED
+from tunelab.cli.exit_codes import exit_codes
+from tunelab.cli.stop_signal import StopSignal
+from tunelab.cli.ui_command import ui_hint
+
+FOLDER = Path("studies")
+
+
+def run(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE[:NAME]", help="A Python file that defines an experiment, and its name where there are several."
+        ),
+    ],
+    trials: Annotated[int, typer.Option(help="How many trials.")] = 100,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Ask for no more trials after so many seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same study, trial by trial.")] = 0,
+    backend: Annotated[str | None, typer.Option(help="What computes, in place of the experiment's own.")] = None,
+    population: Annotated[
+        int | None, typer.Option(help="Trials that train together at most; by default what the cache holds.")
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="tpe, random, qmc, cmaes, gp, nsgaii or grid.")] = "tpe",
+    pruner: Annotated[str, typer.Option(help="none, median, asha or hyperband.")] = "none",
+    executor: Annotated[
+        Literal["process", "inline"], typer.Option(help="Train in a worker process, or in this one.")
+    ] = "process",
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Optuna's storage; by default a journal in the study's folder.")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep their files.")] = FOLDER,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one line of JSON, last.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Search the experiment of a Python file, and mirror its trials into MLflow."""
+    with exit_codes(debug=debug), StopSignal() as stop:
+        from tunelab.cli.load_experiment import load_experiment
+
+        experiment, path = load_experiment(file)
+        if backend is not None:
+            experiment = type(experiment)(**dict(experiment) | {"backend": backend})
+
+        from tunelab.cli.outcome import json_line, print_study
+        from tunelab.cli.progress import Scope
+        from tunelab.cli.watch import watching
+        from tunelab.study import run as search
+        from tunelab.study.suggest import searched
+
+        scope = Scope(experiment.name, experiment.objective, searched(experiment), trials, timeout)
+        with watching(scope, stop, folder) as watch:
+            study = search(
+                experiment,
+                trials=trials,
+                timeout=timeout,
+                seed=seed,
+                population=population,
+                sampler=sampler,
+                pruner=pruner,
+                storage=storage,
+                tracking_uri=tracking_uri,
+                executor=executor,
+                folder=folder,
+                source_file=path,
+                watch=watch,
+            )
+        if as_json:
+            typer.echo(json_line(study, STARTED, watch.first_trial_s))
+        else:
+            print_study(study, scope, STARTED, ui_hint(tracking_uri, folder))

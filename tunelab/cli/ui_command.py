@@ -1,0 +1,84 @@
+"""`tunelab ui`: MLflow, opened on the comparison of the last study."""
+
+import socket
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunelab.cli.exit_codes import exit_codes
+from tunelab.cli.stop_signal import StopSignal
+from tunelab.errors import InputError, RunError, StoreError
+
+FOLDER = Path("studies")
+PORT = 5000
+
+
+def ui(
+    port: Annotated[int | None, typer.Option(help="By default the first free one from 5000 on.")] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    tracking_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep their files.")] = FOLDER,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Open MLflow on the last study's comparison, on this machine only, until Ctrl-C."""
+    with exit_codes(debug=debug), StopSignal():
+        from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
+        from tunelab.tracking.ui import address, latest_comparison, serve
+
+        uri = resolve_tracking_uri(tracking_uri)
+        page = latest_comparison(folder, uri)
+        if page is None:
+            raise StoreError(
+                f"no study in {folder.absolute()} is in MLflow at {uri}; make one with: tunelab run FILE "
+                "(or name where it is: --folder DIR, --tracking-uri URI)"
+            )
+        if is_server(uri):
+            _show(address(uri, 0) + page, open_browser)
+            return
+        chosen = _free_port() if port is None else _required(port)
+        typer.echo("starting MLflow ...", err=True)
+        server = serve(uri, chosen)
+        try:
+            _show(address(uri, chosen) + page, open_browser)
+            typer.echo("Ctrl-C ends it", err=True)
+            code = server.wait()
+        finally:
+            server.terminate()
+            server.wait()
+        raise RunError(f"the MLflow server ended by itself, with code {code}")
+
+
+def ui_hint(tracking_uri: str | None, folder: Path) -> list[str]:
+    """Return the command that opens MLflow on a study."""
+    places = {"--tracking-uri": tracking_uri, "--folder": None if folder == FOLDER else str(folder)}
+    return ["tunelab", "ui", *(part for option, value in places.items() if value for part in (option, value))]
+
+
+def _show(url: str, open_browser: bool) -> None:
+    typer.echo(url)
+    if open_browser:
+        webbrowser.open(url)
+
+
+def _free_port() -> int:
+    return next(port for port in range(PORT, PORT + 50) if _is_free(port))
+
+
+def _required(port: int) -> int:
+    if not _is_free(port):
+        raise InputError(f"the port {port} is taken by another program; give another --port, or none for a free one")
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,58 @@
+"""Follows a study from the command line: shows its progress, and says what is kept when it does not end well."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tunelab.cli import STARTED
+from tunelab.cli.live_table import LiveTable, in_terminal
+from tunelab.cli.outcome import print_kept
+from tunelab.cli.progress import PlainLines, Progress, Scope
+from tunelab.cli.stop_signal import StopSignal
+from tunelab.errors import TrackingError, WorkerError
+from tunelab.study.ledger import Snapshot
+from tunelab.trial import State
+
+
+class Watch:
+    """Takes a study's snapshots, one a round.
+
+    Attributes:
+        last: the newest snapshot.
+        first_trial_s: seconds from this process's start to the first complete trial.
+    """
+
+    def __init__(self, progress: Progress, stop: StopSignal) -> None:
+        self.last: Snapshot | None = None
+        self.first_trial_s: float | None = None
+        self._progress = progress
+        self._stop = stop
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Show the snapshot; raise `KeyboardInterrupt` if a signal came."""
+        self.last = snapshot
+        if self.first_trial_s is None and snapshot.counts[State.COMPLETE]:
+            self.first_trial_s = time.time() - STARTED
+        self._progress.show(snapshot)
+        self._stop.check(snapshot)
+
+
+@contextmanager
+def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
+    """Show a study's progress while it is open.
+
+    Args:
+        scope: what the study searches.
+        stop: the signals that end it.
+        folder: where studies are kept.
+    """
+    progress: Progress = LiveTable(scope, stop) if in_terminal() else PlainLines(scope)
+    watch = Watch(progress, stop)
+    try:
+        with progress:
+            yield watch
+    except (KeyboardInterrupt, WorkerError, TrackingError):
+        if watch.last is not None:
+            print_kept(watch.last, scope, folder)
+        raise
