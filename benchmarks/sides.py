@@ -6,13 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from benchmarks.subprocesses import ROOT, Ran, python, together
 
 SCRATCH = TemporaryDirectory(prefix="tunelab-bench-")
 """Where everything runs, removed at the end."""
+
+TUNELAB = "from tunelab.cli import main; main()"
+"""The console script `tunelab`, for this very interpreter."""
+
+MAKE_STORE = {
+    True: "from tunelab.tracking.mlflow_store import open_store as make",
+    False: "from mlflow import MlflowClient; make = lambda uri: MlflowClient(uri).get_experiment('0')",
+}
+"""How each side makes a SQLite store: as tunelab does, or as MLflow does by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def by_hand(style: str, *, trials: int, seed: int, epochs: int = 20) -> Measured
     found = [_last_line(ran) for ran in workers]
     began = min(ran.began for ran in workers)
     firsts = [
-        ran.began - began + one["import_s"] * 0 + one["first_trial_s"]
+        ran.began - began + one["first_trial_s"]
         for ran, one in zip(workers, found, strict=True)
         if one["first_trial_s"]
     ]
@@ -79,7 +88,7 @@ def by_tunelab(
 ) -> Measured:
     """Run `tunelab run`, MLflow and all; `with_store` says whether its SQLite file is there already."""
     folder = _folder(by_tunelab=True, with_store=with_store)
-    command = ["-m", "tunelab.cli", "run", f"{ROOT / 'benchmarks' / 'experiments.py'}:{experiment}", "--json"]
+    command = ["-c", TUNELAB, "run", f"{ROOT / 'benchmarks' / 'experiments.py'}:{experiment}", "--json"]
     command += ["--trials", str(trials), "--seed", str(seed)]
     command += ["--population", str(population)] if population else []
     ran = python(*command, folder=folder)
@@ -126,18 +135,16 @@ def adam(steps: int) -> dict[str, float]:
 
 @cache
 def _template(by_tunelab: bool) -> Path:
-    """Return an empty SQLite store, made as each side makes its own: MLflow's way, and tunelab's."""
+    """Return an empty SQLite store."""
     folder = _folder(with_store=False)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    makes = "from tunelab.tracking.mlflow_store import open_store as make"
-    script = makes if by_tunelab else "from mlflow import MlflowClient; make = lambda u: MlflowClient(u).get_experiment('0')"
-    python("-c", f"{script}; make({uri!r})", folder=folder)
+    python("-c", f"{MAKE_STORE[by_tunelab]}; make({uri!r})", folder=folder)
     return folder / "mlflow.db"
 
 
 def _folder(*, by_tunelab: bool = True, with_store: bool = True) -> Path:
     """Return a fresh folder, with an empty MLflow store in it: making one takes seconds, once in its life."""
-    folder = Path(TemporaryDirectory(dir=SCRATCH.name, delete=False).name)
+    folder = Path(mkdtemp(dir=SCRATCH.name))
     if with_store:
         shutil.copy(_template(by_tunelab), folder)
     return folder

@@ -1,9 +1,9 @@
 """Train trials and keep their curves: what the laws compare, bit for bit."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tunelab.contracts import Executor
 from tunelab.data.split import Split, split
 from tunelab.executors.inline import InlineExecutor
 from tunelab.experiment import Experiment
+from tunelab.models import MLP
 from tunelab.plugins import listings, load
 from tunelab.space import Choice, Float, Int
 from tunelab.training.trainer import Job
@@ -34,37 +35,54 @@ class Outcome:
         assert known == report, f"a second training reports otherwise: {known} and {report}"
 
     @property
-    def curve(self) -> list[tuple[Any, ...]]:
+    def curve(self) -> list[dict[str, Any]]:
         """Every number of every epoch, floats as hexadecimal text: equal means equal bits."""
         return [
-            (epoch, report.step, *((name, float(value).hex()) for name, value in sorted(report.metrics.items())))
+            {"epoch": epoch, "step": report.step}
+            | {name: float(value).hex() for name, value in sorted(report.metrics.items())}
             for epoch, report in sorted(self.reports.items())
         ]
 
     @property
     def end(self) -> tuple[Any, ...]:
+        """How, where and why the trial ended."""
         assert self.ended is not None, "the trial never ended"
-        return self.ended.state, self.ended.epoch, self.ended.step, self.ended.reason
+        return str(self.ended.state), self.ended.epoch, self.ended.step, self.ended.reason
 
     def metric(self, name: str) -> list[float]:
         return [report.metrics[name] for _, report in sorted(self.reports.items())]
 
 
-def gather(progress: Iterable[Progress]) -> dict[int, Outcome]:
-    """Return what each trial left behind."""
-    found: dict[int, Outcome] = {}
-    for one in progress:
-        for report in one.reports:
-            found.setdefault(report.trial, Outcome()).add(report)
-        for ended in one.ended:
-            outcome = found.setdefault(ended.trial, Outcome())
-            assert outcome.ended is None, f"trial {ended.trial} ended twice: {outcome.ended}, {ended}"
-            outcome.ended = ended
-    return found
+@dataclass
+class Run:
+    """The progress of all rounds, in order."""
+
+    progress: list[Progress]
+
+    @cached_property
+    def outcomes(self) -> dict[int, Outcome]:
+        """What each trial left behind; no trial ends twice."""
+        found: dict[int, Outcome] = {}
+        for one in self.progress:
+            for report in one.reports:
+                found.setdefault(report.trial, Outcome()).add(report)
+            for ended in one.ended:
+                outcome = found.setdefault(ended.trial, Outcome())
+                assert outcome.ended is None, f"trial {ended.trial} ended twice: {outcome.ended}, {ended}"
+                outcome.ended = ended
+        return found
+
+    def __getitem__(self, trial: int) -> Outcome:
+        return self.outcomes[trial]
+
+    @property
+    def largest(self) -> int:
+        """The most members that ever trained together."""
+        return max(one.members for one in self.progress)
 
 
-def rounds(executor: Executor, orders: Mapping[int, Orders], most: int = 10_000) -> list[Progress]:
-    """Give each round its orders, then empty ones until every trial has ended; return the progress of all rounds."""
+def follow(executor: Executor, orders: Mapping[int, Orders], most: int = 20_000) -> Run:
+    """Give each round its orders, then empty ones until every trial has ended."""
     found: list[Progress] = []
     wanted = {trial.number for given in orders.values() for trial in given.start}
     ended: set[int] = set()
@@ -74,7 +92,7 @@ def rounds(executor: Executor, orders: Mapping[int, Orders], most: int = 10_000)
         executor.send(orders.get(len(found), Orders()))
         found.append(executor.receive())
         ended |= {end.trial for end in found[-1].ended}
-    return found
+    return Run(found)
 
 
 def train(
@@ -84,8 +102,8 @@ def train(
     population: int | None = None,
     arrivals: Mapping[int, Sequence[int]] | None = None,
     stops: Mapping[int, Sequence[int]] | None = None,
-) -> dict[int, Outcome]:
-    """Train trials inline and return what each left behind.
+) -> Run:
+    """Train trials inline.
 
     Args:
         experiment: what they train.
@@ -94,20 +112,24 @@ def train(
         arrivals: trial numbers by the round in which they are handed over; all in the first by default.
         stops: trial numbers by the round in which they are stopped.
     """
-    come = arrivals or {0: [trial.number for trial in trials]}
+    arrivals = arrivals or {0: [trial.number for trial in trials]}
     stops = stops or {}
     by_number = {trial.number: trial for trial in trials}
     orders = {
-        index: Orders(tuple(by_number[n] for n in come.get(index, ())), tuple(stops.get(index, ())))
-        for index in {*come, *stops}
+        index: Orders(tuple(by_number[n] for n in arrivals.get(index, ())), tuple(stops.get(index, ())))
+        for index in {*arrivals, *stops}
     }
-    with InlineExecutor(Job(experiment, rows_of(experiment), population)) as executor:
-        return gather(rounds(executor, orders))
+    with InlineExecutor(job(experiment, population)) as executor:
+        return follow(executor, orders)
 
 
 def alone(experiment: Experiment, trials: Sequence[Trial]) -> dict[int, Outcome]:
     """Train each trial in an executor of its own, in a population of one."""
     return {trial.number: train(experiment, [trial], population=1)[trial.number] for trial in trials}
+
+
+def job(experiment: Experiment, population: int | None = None) -> Job:
+    return Job(experiment, rows_of(experiment), population)
 
 
 def rows_of(experiment: Experiment) -> Split:
@@ -123,36 +145,37 @@ class Dice:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 
-    def number(self, name: str, within: Float | Int, default: float | None) -> float | int:
+    def number(self, name: str, within: Float | Int, *_: Any) -> float | int:
         return within.at(self._random.random()) if isinstance(within, Float) else self._random.choice(within.grid())
 
     def option(self, name: str, labels: tuple[Any, ...], *_: Any) -> Any:
         return self._random.choice(labels)
 
 
-def drawn(experiment: Experiment, count: int, seed: int = 0) -> list[Trial]:
+def drawn(experiment: Experiment, count: int, seed: int = 0, first: int = 0) -> list[Trial]:
     """Return trials whose hyperparameters are drawn at random from the experiment."""
-    return [Trial(n, 1000 * seed + n, experiment.draw(Dice(1000 * seed + n))) for n in range(count)]
+    seeds = [1000 * seed + number for number in range(first, first + count)]
+    return [Trial(first + n, one, experiment.draw(Dice(one))) for n, one in enumerate(seeds)]
 
 
 def one_of_each(experiment: Experiment, seed: int = 0) -> list[Trial]:
     """Return a trial for every optimizer and every schedule that is installed, the rest drawn at random."""
     trials = []
     for n in range(max(len(OPTIMIZERS), len(SCHEDULES))):
-        dice, optimizer, schedule = Dice(seed + n), OPTIMIZERS[n % len(OPTIMIZERS)], SCHEDULES[n % len(SCHEDULES)]
+        optimizer, schedule = OPTIMIZERS[n % len(OPTIMIZERS)], SCHEDULES[n % len(SCHEDULES)]
         fixed = experiment.model_copy(
             update={
                 "optimizer": Choice(load("optimizer", optimizer).search()),
                 "schedule": Choice(load("schedule", schedule).search()),
             }
         )
-        trials.append(Trial(n, seed + n, fixed.draw(dice)))
+        trials.append(Trial(n, seed + n, fixed.draw(Dice(seed + n))))
     return trials
 
 
 @cache
 def classes(rows: int = 116) -> tuple[np.ndarray, np.ndarray]:
-    """Return a few digits; 116 rows leave 93 to train on, which no batch size here divides."""
+    """Return a few digits; 116 rows leave 93 to train on, which hardly any batch size divides."""
     x, y = load_digits(return_X_y=True)
     return x[:rows], y[:rows]
 
@@ -166,8 +189,6 @@ def values(rows: int = 116) -> tuple[np.ndarray, np.ndarray]:
 
 def varied(**fields: Any) -> Experiment:
     """Return an experiment over digits that varies all that members of one population may differ in."""
-    from tunelab.models import MLP
-
     defaults: dict[str, Any] = {
         "name": "law",
         "data": classes(),
@@ -181,5 +202,3 @@ def varied(**fields: Any) -> Experiment:
         "clip_norm": Choice(None, 0.5, 5.0),
     }
     return Experiment(**(defaults | fields))
-
-

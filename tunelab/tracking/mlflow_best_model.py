@@ -1,5 +1,6 @@
 """Logs the best trial's network as an MLflow model that `mlflow.pyfunc.load_model` loads."""
 
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,23 +27,26 @@ def log_best_model(client: MlflowClient, run: str, weights: Path, data: DataReco
         weights: its `.npz`.
         data: what the network was trained on, which gives the signature.
     """
-    outputs = client.get_run(run).outputs
-    if outputs and outputs.model_outputs:
+    found = client.get_run(run)
+    if found.outputs and found.outputs.model_outputs:
         return
     client.log_artifact(run, str(weights))
     (last,) = client.get_metric_history(run, "objective")[-1:]
     mlflow.set_tracking_uri(client.tracking_uri)
-    Model.log(
-        artifact_path=None,
-        flavor=mlflow.pyfunc,
-        name=NAME,
-        run_id=run,
-        step=last.step,  # whose metrics are shown beside the model
-        python_model=str(_CODE),
-        artifacts={"weights": str(weights)},
-        signature=_signature(data) if data else None,
-        pip_requirements=_requirements(),  # found out by MLflow, they take 2 s
-    )
+    mlflow.set_experiment(experiment_id=found.info.experiment_id)  # a model lies in the experiment that is active
+    with warnings.catch_warnings():  # advice on how to call this
+        warnings.simplefilter("ignore", UserWarning)
+        Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name=NAME,
+            run_id=run,
+            step=last.step,  # whose metrics are shown beside the model
+            python_model=str(_CODE),
+            artifacts={"weights": str(weights)},
+            signature=_signature(data) if data else None,
+            pip_requirements=_requirements(),  # found out by MLflow, they take 2 s
+        )
 
 
 def _signature(data: DataRecord) -> ModelSignature:

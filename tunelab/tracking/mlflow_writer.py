@@ -30,6 +30,7 @@ _NICENESS = 5  # training goes first
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # we try again ourselves, and see in between whether we still should
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # in a log
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # saves a request a trial
 }
 """What MLflow reads from the environment, where the person has not set it."""
