@@ -1,6 +1,6 @@
 """What the benchmarks search: the study of `benchmarks.handwritten` and two more, as tunelab experiments.
 
-    tunelab run benchmarks/experiments.py:digits
+tunelab run benchmarks/experiments.py:digits
 """
 
 from tunelab import Choice, Experiment, Float, Int

@@ -12,18 +12,18 @@ trained weights on those rows (theirs is the mean over the epoch's batches, whic
 One process, one thread. The last line of standard output is one JSON object.
 """
 
+# ruff: noqa: E402 (what the imports cost is part of what is measured)
+
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 STARTED = time.perf_counter()
 
 import mlflow
-import numpy as np
 import optuna
 import torch
 from mlflow import MlflowClient
@@ -33,7 +33,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import MaxTrialsCallback
 from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, TensorDataset
 
 from tunelab.data.partition import partition
@@ -80,8 +80,8 @@ def load() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return tunelab's own training and validation rows of digits."""
     x, y = load_digits(return_X_y=True)
     train, validation, _ = partition(y, validation=0.2, test=0.0, seed=0)
-    features = lambda rows: torch.tensor(x[rows] / 16, dtype=torch.float32)
-    return features(train), torch.tensor(y[train]), features(validation), torch.tensor(y[validation])
+    features, labels = torch.tensor(x / 16, dtype=torch.float32), torch.tensor(y)
+    return features[train], labels[train], features[validation], labels[validation]
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
@@ -202,7 +202,10 @@ def main() -> None:
     searching = time.perf_counter()
     if worker == 0:
         study = optuna.create_study(
-            storage=storage, study_name="digits", direction="maximize", sampler=optuna.samplers.TPESampler(seed=args.seed)
+            storage=storage,
+            study_name="digits",
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=args.seed),
         )
         mlflow.set_experiment(EXPERIMENT)
         with mlflow.start_run(run_name="study") as parent:
@@ -242,12 +245,8 @@ def joined(storage: JournalStorage | None, seed: int) -> optuna.Study:
 def optimize(study: optuna.Study, args: argparse.Namespace, workers: int) -> Search:
     """Run trials: so many, or until all workers together have."""
     search = Search(args.epochs, study.user_attrs["parent"])
-    objective = lambda trial: TRIALS[args.style](trial, search)
-    if workers == 1:
-        study.optimize(objective, n_trials=args.trials)
-    else:
-        enough = MaxTrialsCallback(args.trials, states=None)  # those that run count too
-        study.optimize(objective, n_trials=args.trials, callbacks=[enough])
+    enough = [MaxTrialsCallback(args.trials, states=None)] if workers > 1 else None  # those that run count too
+    study.optimize(partial(TRIALS[args.style], search=search), n_trials=args.trials, callbacks=enough)
     return search
 
 

@@ -100,7 +100,8 @@ class Plugin(BaseModel):
         """Return what validates and serialises one field alone."""
         info = cls.model_fields[name]
         field: Any = Annotated[info.annotation, Field(), *info.metadata]
-        return TypeAdapter(field, config=_LENIENT)
+        has_its_own = isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
+        return TypeAdapter(field, config=None if has_its_own else _LENIENT)
 
     @classmethod
     def _known(cls, name: str) -> str:
@@ -428,7 +429,7 @@ INSIDE = 0.3819
 
 
 def _taken(value: Any, adapter: "TypeAdapter[Any]") -> Any:
-    """Return the value as the field takes it; plugins, and ranges whose samples pass, as they are."""
+    """Return the value as the field takes it; searches, and ranges whose samples pass, as they are."""
     if isinstance(value, Choice):
         return Choice(*(_label(_taken(option, adapter)) for option in value.options))
     if isinstance(value, Float | Int):
@@ -436,7 +437,10 @@ def _taken(value: Any, adapter: "TypeAdapter[Any]") -> Any:
         for sample in (value.low, value.high, *between):
             adapter.validate_python(sample)
         return value
-    return value if isinstance(value, Plugin | Search) else adapter.validate_python(value)
+    if isinstance(value, Search):
+        adapter.validate_python(value.plugin.model_construct())  # is there room for a plugin of this class?
+        return value
+    return adapter.validate_python(value)
 
 
 def _label(option: Any) -> Any:

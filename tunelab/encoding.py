@@ -116,6 +116,6 @@ def node_of(given: Any, kind: Kind) -> Node:
         return given if varies(given) else given.plugin(**given.fields)
     if isinstance(given, contract):
         return given
-    wanted = f"a name, a {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"
+    wanted = f"a name, an instance of {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"
     what = "a range" if isinstance(given, Range) else repr(given)
     raise ExperimentError(f"{kind}: expected {wanted}, was {what}")

@@ -23,7 +23,7 @@ from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, suggestion
-from tunelab.space import Choice
+from tunelab.space import Range
 
 if TYPE_CHECKING:
     from tunelab.study import Study
@@ -259,7 +259,13 @@ def dataset_of(given: Any) -> Dataset | None:
         return Arrays(x=given[0], y=given[1])
     if isinstance(given, Path) or (isinstance(given, str) and Path(given).suffix.lower() in FILES):
         return DataFile(path=str(given))
+    if not isinstance(given, str | dict | type | Search):
+        was = repr(given) if isinstance(given, Value | Range) else f"of type {type(given).__name__}"
+        raise ExperimentError(
+            "data: expected the name or an instance of a data set, arrays (x, y), "
+            f"or the path of a .csv, .npz or .parquet file; was {was}"
+        )
     node = node_of(given, "dataset")
-    if isinstance(node, Search | Choice):
+    if isinstance(node, Search):
         raise ExperimentError(f"data: must be fixed, was {node!r}")
     return node  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, distributions
 from typing import Any, Literal
 
 from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Schedule
-from tunelab.errors import PluginError, suggestion
+from tunelab.errors import InputError, PluginError, suggestion
 
 Kind = Literal["optimizer", "schedule", "model", "dataset"]
 
@@ -72,7 +72,7 @@ def load(kind: Kind, name: str) -> type[Plugin]:
     claims = known[name]
     if len(claims) > 1:
         owners = " and ".join(f"{claim.distribution} {claim.version} ({claim.target})" for claim in claims)
-        raise PluginError(f"two distributions bring a {kind} named {name!r}: {owners}; uninstall one")
+        raise PluginError(f"two distributions bring the {kind} {name!r}: {owners}; uninstall one")
     return _published(claims[0])
 
 
@@ -115,5 +115,5 @@ def validate(plugin: Any, contract: type[Plugin], where: str) -> None:
         for name, info in plugin.model_fields.items():
             if not info.is_required():
                 plugin.check(name, info.get_default(call_default_factory=True))
-    except PluginError as error:
+    except InputError as error:
         raise PluginError(f"the {where} has a range or default outside its own bounds: {error}") from None

@@ -33,3 +33,12 @@ def raises_below_half(point: np.ndarray) -> float:
 
 def always_raises(point: np.ndarray) -> float:
     raise ZeroDivisionError("no value anywhere")
+
+
+def plain(point: np.ndarray) -> float:
+    """A slope without end: 1e4 x."""
+    return 1e4 * float(point[0])
+
+
+def plain_slope(point: np.ndarray) -> np.ndarray:
+    return np.array([1.0])

@@ -1,6 +1,5 @@
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +60,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        self._process: subprocess.Popen[bytes] = serve(self._store, self.port)
+        self._process = serve(self._store, self.port)
 
     def stop(self) -> None:
         self._process.terminate()

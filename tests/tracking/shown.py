@@ -1,6 +1,8 @@
 """A study, as MLflow shows it."""
 
+import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from mlflow import MlflowClient
@@ -33,6 +35,13 @@ def runs_of(client: MlflowClient, experiment: str) -> list[Any]:
 
 def curve(client: MlflowClient, run: str, metric: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client.get_metric_history(run, metric)]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
 
 
 def nothing_runs(state: MirrorState, client: MlflowClient) -> bool:

@@ -1,9 +1,11 @@
 import json
 import math
+import shutil
 import subprocess
 import sys
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -11,12 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from shown import children_of, curve, parent_of
-from told import AT, DATA, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
+from shown import children_of, curve, parent_of, wait_until
+from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
 
 from tunelab.errors import StoreError, TrackingError
+from tunelab.models import SoftmaxRegression
 from tunelab.tracking import MemoryTracker, MLflowTracker
-from tunelab.trial import Report, State
+from tunelab.tracking.mirror_state import MirrorState, Stage
+from tunelab.tracking.mlflow_study import study_status
+from tunelab.training.trained import TrainedModel
+from tunelab.trial import DataRecord, Mirror, Report, State
 
 STATUSES = {
     State.COMPLETE: "FINISHED",
@@ -26,17 +32,49 @@ STATUSES = {
     State.INTERRUPTED: "KILLED",
 }
 
+PETS = DataRecord("pets", "arrays", "ef" * 32, {"train": 5}, 3, "classes", 2)
 
-def test_mlflow_shows_what_was_told_and_memory_keeps(store: str, folder: Path) -> None:
-    """Law 7, truth: same trials, parameters, states, values, curves and times."""
-    tracker, memory = MLflowTracker(), MemoryTracker()
+
+@dataclass(frozen=True)
+class Told:
+    place: Path
+    store: str
+    client: MlflowClient
+    mirror: Mirror
+    memory: MemoryTracker
+    trained: TrainedModel
+
+
+@pytest.fixture(scope="module")
+def told(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """One study, told to MLflow and to memory, with a model: making a writer's process for each test takes seconds."""
+    place = tmp_path_factory.mktemp("told")
+    shutil.copy(template, place / "mlflow.db")
+    (place / "digits.py").write_text("experiment = ...")
+    trained = small_model()
+    trained.save(place / "best.npz")
+    store = f"sqlite:///{place / 'mlflow.db'}"
+    tracker, memory = MLflowTracker(store), MemoryTracker()
+    study = record(place / "studies" / "digits-1", source_file=place / "digits.py", data=PETS)
     for peer in (tracker, memory):
-        tell_study(peer, record(folder))
-    mirror = tracker.finish(summary(), AT + 100)
-    client = MlflowClient(store)
+        tell_study(peer, study)
+    mirror = tracker.finish(summary(weights=place / "best.npz"), AT + 100)
+    return Told(place, store, MlflowClient(store), mirror, memory, trained)
+
+
+def small_model() -> TrainedModel:
+    rng = np.random.default_rng(0)
+    weights = {"0.weight": rng.normal(size=(3, 2)), "0.bias": rng.normal(size=2)}
+    scaling = {"shift": np.zeros(3), "spread": np.ones(3), "target_shift": np.zeros(2), "target_spread": np.ones(2)}
+    return TrainedModel(SoftmaxRegression(), weights, 3, 2, "classes", ("cat", "dog"), scaling, "float64")
+
+
+def test_mlflow_shows_what_was_told_and_memory_keeps(told: Told) -> None:
+    """Law 7, truth: same trials, parameters, states, values, curves and times."""
+    client = told.client
     children = children_of(client)
-    assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
-    for number, kept in memory.trials.items():
+    assert {number: run.info.run_id for number, run in children.items()} == told.mirror.runs
+    for number, kept in told.memory.trials.items():
         run = children[number]
         assert kept.state is not None
         assert run.info.status == STATUSES[kept.state]
@@ -51,31 +89,42 @@ def test_mlflow_shows_what_was_told_and_memory_keeps(store: str, folder: Path) -
         for name in kept.reports[0].metrics:
             expected = kept.curve(name)
             assert curve(client, run.info.run_id, name) == list(zip(expected.epochs, expected.values, strict=True))
-    stamps = [point.timestamp for point in client.get_metric_history(children[0].info.run_id, "val_loss")]
-    assert stamps == [round(at * 1000) for at in memory.trials[0].times]
+    stamps = [point.timestamp for point in client.get_metric_history(children[1].info.run_id, "val_loss")]
+    assert stamps == [round(at * 1000) for at in told.memory.trials[1].times]
 
 
-def test_the_parent_says_what_was_asked_and_what_came_out(store: str, folder: Path, tmp_path: Path) -> None:
-    source = tmp_path / "digits.py"
-    source.write_text("experiment = ...")
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder, source_file=source))
-    mirror = tracker.finish(summary(), AT + 100)
-    client = MlflowClient(store)
+def test_the_parent_says_what_was_asked_and_what_came_out(told: Told) -> None:
+    client, mirror = told.client, told.mirror
     parent = parent_of(client)
     assert (parent.info.run_id, parent.info.run_name, parent.info.status) == (mirror.run_id, "digits-1", "KILLED")
     assert parent.data.params["sampler"] == "tpe"
     assert parent.data.tags["tunelab.experiment_hash"] == "ab" * 32
-    assert parent.data.tags["mlflow.source.name"] == str(source)
+    assert parent.data.tags["mlflow.source.name"] == str(told.place / "digits.py")
     assert parent.data.tags["mlflow.user"]
     assert parent.data.metrics["trials_complete"] == STATES.count(State.COMPLETE)
     assert parent.data.metrics["best_value"] == summary().best_value
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert names == {"digits.py", "experiment.json", "experiment.sha256"}
     (data,) = parent.inputs.dataset_inputs
-    assert (data.dataset.name, data.dataset.digest) == ("digits", DATA.fingerprint[:36])
-    assert json.loads(data.dataset.profile)["rows"] == DATA.rows
-    assert client.get_experiment(mirror.experiment_id).artifact_location == (tmp_path / "mlartifacts").as_uri()
+    assert (data.dataset.name, data.dataset.digest) == ("pets", PETS.fingerprint[:36])
+    assert json.loads(data.dataset.profile)["rows"] == PETS.rows
+    experiment = client.get_experiment(mirror.experiment_id)
+    assert experiment.artifact_location == (told.place / "mlartifacts").as_uri()
+
+
+def test_the_best_trials_model_can_be_loaded(told: Told) -> None:
+    best = told.mirror.runs[summary().best or 0]
+    assert {item.path for item in told.client.list_artifacts(best)} == {"best.npz"}
+    with warnings.catch_warnings():  # at import, of MLflow's own type hints
+        warnings.simplefilter("ignore", UserWarning)
+        from mlflow.pyfunc import load_model
+    mlflow.set_tracking_uri(told.store)
+    model = load_model(f"runs:/{best}/model")
+    x = np.random.default_rng(1).normal(size=(5, 3))
+    assert model.predict(x).tolist() == told.trained.predict(x).tolist()
+    assert model.predict(pd.DataFrame(x)).tolist() == told.trained.predict(x).tolist()
+    assert model.metadata.signature is not None
+    assert [file for file in told.place.rglob("*") if file.suffix in (".pkl", ".pickle")] == []
 
 
 @pytest.mark.parametrize(
@@ -87,36 +136,31 @@ def test_the_parent_says_what_was_asked_and_what_came_out(store: str, folder: Pa
         ((), "FINISHED"),
     ],
 )
-def test_the_parents_status(store: str, folder: Path, states: tuple[State, ...], status: str) -> None:
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder, data=None), states)
-    tracker.finish(summary(states), AT + 100)
-    assert parent_of(MlflowClient(store)).info.status == status
+def test_the_parents_status(states: tuple[State, ...], status: str) -> None:
+    assert study_status(summary(states)) == status
 
 
-def test_names_and_numbers_that_mlflow_would_refuse(store: str, folder: Path) -> None:
+def test_names_numbers_and_lengths_that_mlflow_would_refuse(
+    store: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
     odd = {"f(x)": math.nan, "f[x]": math.inf, "/rooted": 1.0, "../up": 2.0, "ü": 3.0, "": 4.0, "x" * 300: 5.0}
     tracker = MLflowTracker()
-    tracker.begin(record(folder), AT)
+    tracker.begin(record(folder, data=None), AT)
     tracker.start(trial(0), AT)
     tracker.report(Report(0, 1, 1, odd), AT)
     tracker.end(0, State.FAILED, None, "line one\n" + "x" * 10_000, AT + 1)
-    tracker.finish(summary((State.FAILED,)), AT + 2)
-    (run,) = children_of(MlflowClient(store)).values()
-    assert len(run.data.metrics) == len(odd)
-    assert math.isnan(run.data.metrics["f_x_"])
-    assert run.data.metrics["f_x__2"] > 1e308
-    assert run.data.tags["tunelab.reason"].startswith("line one\nxxx")
-
-
-def test_a_store_is_made_where_there_is_none_and_the_environment_names_the_experiment(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder))
-    tracker.finish(summary(), AT + 100)
-    assert len(children_of(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), "elsewhere")) == len(STATES)
+    tell_trial(tracker, 1, State.COMPLETE, epochs=900)
+    tracker.finish(summary((State.FAILED, State.COMPLETE)), AT + 2)
+    client = MlflowClient(store)
+    children = children_of(client, "elsewhere")
+    shown = children[0].data
+    assert len(shown.metrics) == len(odd)
+    assert math.isnan(shown.metrics["f_x_"])
+    assert shown.metrics["f_x__2"] > 1e308
+    assert shown.tags["tunelab.reason"].startswith("line one\nxxx")
+    points = client.get_metric_history(children[1].info.run_id, "lr")
+    assert sorted(point.step for point in points) == list(range(1, 901))
 
 
 def test_two_studies_at_once_in_a_fresh_folder(tmp_path: Path) -> None:
@@ -131,48 +175,14 @@ def test_two_studies_at_once_in_a_fresh_folder(tmp_path: Path) -> None:
     assert {run.info.status for run in runs} <= set(STATUSES.values())
 
 
-def test_the_best_trials_model_can_be_loaded(store: str, folder: Path, tmp_path: Path) -> None:
-    from tunelab.models import SoftmaxRegression
-    from tunelab.training.trained import TrainedModel
-
-    rng = np.random.default_rng(0)
-    weights = {"0.weight": rng.normal(size=(3, 2)), "0.bias": rng.normal(size=2)}
-    scaling = {"shift": np.zeros(3), "spread": np.ones(3), "target_shift": np.zeros(2), "target_spread": np.ones(2)}
-    trained = TrainedModel(SoftmaxRegression(), weights, 3, 2, "classes", ("cat", "dog"), scaling, "float64")
-    trained.save(tmp_path / "best.npz")
-    data = type(DATA)("pets", "arrays", "ef" * 32, {"train": 5}, 3, "classes", 2)
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder, data=data))
-    mirror = tracker.finish(summary(weights=tmp_path / "best.npz"), AT + 100)
-    best = mirror.runs[summary().best or 0]
-    client = MlflowClient(store)
-    assert client.get_run(best).info.end_time == (AT + (summary().best or 0) + 0.5) * 1000
-    assert {item.path for item in client.list_artifacts(best)} == {"best.npz"}
-    with warnings.catch_warnings():  # at import, of MLflow's own type hints
-        warnings.simplefilter("ignore", UserWarning)
-        from mlflow.pyfunc import load_model
-    mlflow.set_tracking_uri(store)
-    model = load_model(f"runs:/{best}/model")
-    x = rng.normal(size=(5, 3))
-    assert model.predict(x).tolist() == trained.predict(x).tolist()
-    assert model.predict(pd.DataFrame(x)).tolist() == trained.predict(x).tolist()
-    assert model.predict(x.astype("float32")).tolist() == trained.predict(x.astype("float32")).tolist()
-    assert model.metadata.signature is not None
-    stored = [file for file in (tmp_path / "mlartifacts").rglob("*") if file.suffix in (".pkl", ".pickle")]
-    assert stored == []
-
-
 def test_a_long_trials_curve_is_seen_while_it_trains(store: str, folder: Path) -> None:
     tracker = MLflowTracker()
     tracker.begin(record(folder), AT)
     tracker.start(trial(0), AT)
     tracker.report(Report(0, 1, 20, metrics(0, 1)), AT + 1)  # trains since 2023: the buffer's seconds are over
     client = MlflowClient(store)
-    until = time.monotonic() + 15
-    while not (found := children_of(client)):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert found[0].info.status == "RUNNING"
+    wait_until(lambda: children_of(client))
+    assert children_of(client)[0].info.status == "RUNNING"
     assert parent_of(client).info.status == "RUNNING"
     tracker.report(Report(0, 2, 40, metrics(0, 2)), AT + 2)
     tracker.end(0, State.COMPLETE, 0.5, None, AT + 3)
@@ -186,25 +196,23 @@ def test_a_long_trials_curve_is_seen_while_it_trains(store: str, folder: Path) -
     assert [step for step, _ in curve(client, run.info.run_id, "val_loss")] == [1, 2]
 
 
-def test_more_points_than_a_request_holds(store: str, folder: Path) -> None:
-    tracker = MLflowTracker()
-    tracker.begin(record(folder), AT)
-    tell_trial(tracker, 0, State.COMPLETE, epochs=900)
-    tracker.finish(summary((State.COMPLETE,)), AT + 100)
-    run = children_of(MlflowClient(store))[0]
-    points = MlflowClient(store).get_metric_history(run.info.run_id, "lr")
-    assert sorted(point.step for point in points) == list(range(1, 901))
-
-
-def test_a_study_that_goes_on_keeps_its_runs(store: str, folder: Path) -> None:
-    """A trial that was interrupted goes on in its own run, and an epoch that it trains again is shown once."""
+def test_a_study_that_was_left_and_goes_on_keeps_its_runs(store: str, folder: Path) -> None:
+    """Left, it ends what is open; a trial then goes on in its own run, and an epoch trained again is shown once."""
     first = MLflowTracker()
     first.begin(record(folder), AT)
     tell_trial(first, 0, State.COMPLETE)
     tell_trial(first, 1, State.INTERRUPTED, epochs=2)
+    first.start(trial(2), AT + 2)
+    first.report(Report(2, 1, 20, metrics(2, 1)), AT + 3)
+    began = time.monotonic()
     first.close()
+    assert time.monotonic() - began < 5
+    first.close()
+    wait_until(lambda: MirrorState.load(folder).stage is Stage.CLOSED)
     client = MlflowClient(store)
     assert parent_of(client).info.status == "KILLED"
+    left = children_of(client)[2]
+    assert (left.info.status, left.data.tags["tunelab.reason"]) == ("KILLED", "the study was interrupted")
     second = MLflowTracker()
     second.begin(record(folder), AT + 50)
     tell_trial(second, 1, State.COMPLETE, at=AT + 50)
@@ -213,27 +221,9 @@ def test_a_study_that_goes_on_keeps_its_runs(store: str, folder: Path) -> None:
     children = children_of(client)
     assert {number: run.info.status for number, run in children.items()} == {0: "FINISHED", 1: "FINISHED", 2: "KILLED"}
     assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
-    assert [step for step, _ in curve(client, mirror.runs[1], "val_loss")] == list(range(1, EPOCHS + 1))
+    for number in (1, 2):
+        assert [step for step, _ in curve(client, mirror.runs[number], "val_loss")] == list(range(1, EPOCHS + 1))
     assert parent_of(client).info.status == "FINISHED"
-
-
-def test_closing_ends_what_is_open(store: str, folder: Path) -> None:
-    tracker = MLflowTracker()
-    tracker.begin(record(folder), AT)
-    tell_trial(tracker, 0, State.COMPLETE)
-    tracker.start(trial(1), AT)
-    tracker.report(Report(1, 1, 20, metrics(1, 1)), AT + 1)
-    began = time.monotonic()
-    tracker.close()
-    assert time.monotonic() - began < 5
-    client = MlflowClient(store)
-    until = time.monotonic() + 15
-    while not (runs := children_of(client)) or parent_of(client).info.status == "RUNNING":
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert runs[1].info.status == "KILLED"
-    assert runs[1].data.tags["tunelab.reason"] == "the study was interrupted"
-    tracker.close()
 
 
 def test_a_run_that_somebody_deleted_stops_nothing(store: str, folder: Path) -> None:
@@ -242,9 +232,8 @@ def test_a_run_that_somebody_deleted_stops_nothing(store: str, folder: Path) -> 
     tracker.start(trial(0), AT)
     tracker.report(Report(0, 1, 20, metrics(0, 1)), AT)
     client = MlflowClient(store)
-    while not (found := children_of(client)):
-        time.sleep(0.05)
-    client.delete_run(found[0].info.run_id)
+    wait_until(lambda: children_of(client))
+    client.delete_run(children_of(client)[0].info.run_id)
     tracker.end(0, State.COMPLETE, 0.5, None, AT + 1)
     tell_trial(tracker, 1, State.COMPLETE)
     with pytest.raises(TrackingError, match="trial 0"):

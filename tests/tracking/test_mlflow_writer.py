@@ -3,23 +3,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from mlflow import MlflowClient
-from shown import children_of, curve, nothing_runs, parent_of
+from shown import children_of, curve, nothing_runs, parent_of, wait_until
 from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
 
 from tunelab.tracking import MLflowTracker
 from tunelab.tracking.mirror_state import FILE, MirrorState, Stage
 from tunelab.trial import Report, State
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def kill_writer(folder: Path) -> None:
@@ -40,7 +32,7 @@ def test_a_killed_writer_is_started_again_and_doubles_nothing(store: str, folder
     tracker.start(trial(20), AT + 20)
     tracker.report(Report(20, 1, 20, metrics(20, 1)), AT + 20.01)
     client = MlflowClient(store)
-    until(lambda: len(children_of(client)) > 5)
+    wait_until(lambda: len(children_of(client)) > 5)
     kill_writer(folder)
     for number in range(21, 25):
         tell_trial(tracker, number, State.COMPLETE)
@@ -65,7 +57,7 @@ def test_a_killed_engine_leaves_nothing_running(store: str, folder: Path) -> Non
         assert engine.stdout.readline() == b"told\n"
     engine.kill()
     engine.wait()
-    until(lambda: MirrorState.load(folder).stage is Stage.CLOSED)
+    wait_until(lambda: MirrorState.load(folder).stage is Stage.CLOSED)
     client = MlflowClient(store)
     assert nothing_runs(MirrorState.load(folder), client)
     children = children_of(client)
@@ -80,7 +72,7 @@ def test_a_killed_engine_leaves_nothing_running(store: str, folder: Path) -> Non
 def test_a_writer_killed_while_it_makes_the_store_breaks_nothing(folder: Path, tmp_path: Path) -> None:
     tracker = MLflowTracker()
     tell_study(tracker, record(folder))
-    until(lambda: (tmp_path / ".mlflow.db.schema").exists())
+    wait_until(lambda: (tmp_path / ".mlflow.db.schema").exists())
     time.sleep(0.1)
     kill_writer(folder)
     assert not (tmp_path / "mlflow.db").exists()
@@ -102,21 +94,3 @@ def test_a_spool_that_is_mirrored_again_changes_nothing(store: str, folder: Path
     assert MirrorState.load(folder).runs == mirror.runs
     assert MirrorState.load(folder).refused == []
     assert {number: run.to_dictionary() for number, run in children_of(client).items()} == before
-
-
-def test_a_writer_that_is_killed_again_and_again_arrives(store: str, folder: Path) -> None:
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder), STATES * 5)
-    client = MlflowClient(store)
-    for kill in (1, 2):
-        until(lambda so_many=8 * kill: len(children_of(client)) >= so_many)
-        kill_writer(folder)
-        until(lambda pid=MirrorState.load(folder).writer: _restarted(tracker, folder, pid))
-    tracker.finish(summary(STATES * 5), AT + 100)
-    assert sorted(children_of(client)) == list(range(30))
-
-
-def _restarted(tracker: MLflowTracker, folder: Path, pid: int) -> bool:
-    assert tracker._writer is not None
-    tracker._writer.watch()
-    return MirrorState.load(folder).writer != pid

@@ -35,7 +35,9 @@ def trial(number: int) -> Trial:
     draw = random.Random(number)
     optimizer, schedule = draw.choice(["sgd", "adam", "rmsprop"]), draw.choice(["constant", "cosine"])
     rate = 10 ** draw.uniform(-4, 0)
-    return Trial(number, number + 100, {"optimizer": optimizer, "optimizer.lr": rate, "schedule": schedule, "none": None})
+    return Trial(
+        number, number + 100, {"optimizer": optimizer, "optimizer.lr": rate, "schedule": schedule, "none": None}
+    )
 
 
 def quality(number: int) -> float:

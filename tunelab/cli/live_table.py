@@ -5,7 +5,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.columns import Columns
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -19,8 +20,11 @@ from tunelab.trial import State
 FRAMES = 4
 """Drawings a second."""
 
-FIXED_LINES = 6
+FIXED_LINES = 7
 """Lines above the best trial's parameters, and one free below."""
+
+NARROW = 76
+"""Columns below which counts that are 0 are left out."""
 
 
 class LiveTable:
@@ -60,13 +64,14 @@ class LiveTable:
         if self._last is None:
             return Text(f"{self._scope.experiment}: starting")
         stopping = "stopping; Ctrl-C again stops at once" if self._stop.number is not None else ""
-        return draw(self._last, self._scope, self._live.console.height, stopping)
+        return draw(self._last, self._scope, self._live.console.size, stopping)
 
 
-def draw(snapshot: Snapshot, scope: Scope, height: int, stopping: str = "") -> RenderableType:
-    """Return the table of a snapshot, no higher than `height` lines."""
-    room = max(1, height - FIXED_LINES)
-    return Group(_header(snapshot, scope, stopping), Text(), _counts(snapshot), Text(), *_best(snapshot, scope, room))
+def draw(snapshot: Snapshot, scope: Scope, size: ConsoleDimensions, stopping: str = "") -> RenderableType:
+    """Return the table of a snapshot, fitted into a terminal of this size."""
+    counts = _counts(snapshot, narrow=size.width < NARROW)
+    room = max(1, size.height - FIXED_LINES)
+    return Group(_header(snapshot, scope, stopping), Text(), counts, Text(), *_best(snapshot, scope, room))
 
 
 def _header(snapshot: Snapshot, scope: Scope, stopping: str) -> Table:
@@ -88,26 +93,32 @@ def _header(snapshot: Snapshot, scope: Scope, stopping: str) -> Table:
     return grid
 
 
-def _counts(snapshot: Snapshot) -> Table:
+def _counts(snapshot: Snapshot, *, narrow: bool) -> Table:
     counts = snapshot.counts
-    failed = counts[State.FAILED] + counts[State.INTERRUPTED]
     cells = {
-        "complete": (str(counts[State.COMPLETE]), "green"),
-        "pruned": (str(counts[State.PRUNED]), ""),
-        "diverged": (str(counts[State.DIVERGED]), "yellow" if counts[State.DIVERGED] else ""),
-        "failed": (str(failed), "red" if failed else ""),
-        "running": (str(snapshot.running), ""),
-        "waiting": (str(snapshot.waiting), ""),
-        "trials/s": (f"{snapshot.rate:.1f}", ""),
-        "together": (f"{snapshot.sharing:.0f}", ""),
-        "places full": (f"{snapshot.fullness:.0%}", ""),
+        "complete": (counts[State.COMPLETE], "green"),
+        "pruned": (counts[State.PRUNED], "default"),
+        "diverged": (counts[State.DIVERGED], "yellow"),
+        "failed": (counts[State.FAILED] + counts[State.INTERRUPTED], "red"),
+        "running": (snapshot.running, "default"),
+        "waiting": (snapshot.waiting, "default"),
+        "trials/s": (f"{snapshot.rate:.1f}", "default"),
+        "members": (_members(snapshot), "default"),
     }
+    if narrow:
+        cells = {name: cell for name, cell in cells.items() if cell[0] != 0}
     table = Table.grid(padding=(0, 2))
     for _ in cells:
         table.add_column(justify="right", no_wrap=True)
     table.add_row(*(Text(name, style="dim") for name in cells))
-    table.add_row(*(Text(text, style=style) for text, style in cells.values()))
+    table.add_row(*(Text(str(shown), style=style if shown else "dim") for shown, style in cells.values()))
     return table
+
+
+def _members(snapshot: Snapshot) -> str:
+    """Return how many members train together on average, and how many places there are for them."""
+    places = snapshot.sharing / snapshot.fullness if snapshot.fullness else 0.0
+    return f"{snapshot.sharing:.0f}/{places:.0f}"
 
 
 def _best(snapshot: Snapshot, scope: Scope, room: int) -> list[RenderableType]:
@@ -119,8 +130,7 @@ def _best(snapshot: Snapshot, scope: Scope, room: int) -> list[RenderableType]:
     )
     params = {name: shown(best.trial.params[name]) for name in scope.searched if name in best.trial.params}
     if len(params) > room:
-        pairs = (part for name, value in params.items() for part in ((f"{name} ", "dim"), f"{value}   "))
-        return [heading, Text.assemble(*pairs, overflow="ellipsis", no_wrap=True)]
+        return [heading, Columns([Text.assemble((name, "dim"), f" {value}") for name, value in params.items()], padding=(0, 2))]
     grid = Table.grid(padding=(0, 2))
     for name, value in params.items():
         grid.add_row(Text(f"  {name}", style="dim"), value)

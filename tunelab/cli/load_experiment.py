@@ -32,7 +32,7 @@ def load_experiment(spec: str) -> tuple[Experiment, Path]:
 
 def _existing(path: Path) -> Path:
     if path.is_dir():
-        raise ExperimentError(f"{path} is a folder; give one of its Python files{_files(path)}")
+        raise ExperimentError(f"{path} is a folder; a Python file is needed{_files(path)}")
     if not path.is_file():
         raise ExperimentError(f"there is no file {path}{_near(path)}")
     if path.suffix != ".py":
@@ -50,14 +50,14 @@ def _near(path: Path) -> str:
 
 
 def _files(folder: Path) -> str:
-    files = sorted(map(str, folder.glob("*.py")))
-    return f": {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}" if files else "; the folder holds no Python file"
+    files = sorted(file.name for file in folder.glob("*.py"))
+    return f"; in {folder} are {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}" if files else ""
 
 
 def _import(path: Path) -> ModuleType:
     if path.stem in sys.modules:
         raise ExperimentError(f"{path} has the name of a module that tunelab itself imports, {path.stem}; rename the file")
-    spec = spec_from_file_location(path.stem, path)
+    spec = spec_from_file_location(path.stem, path.absolute())
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -66,15 +66,17 @@ def _import(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise ExperimentError(f"{path}, line {_line(error, path)}: {_said(error)}") from error
+        line = _line(error, path)
+        raise ExperimentError(f"{path}{f', line {line}' if line else ''}: {_said(error)}") from error
     return module
 
 
-def _line(error: BaseException, path: Path) -> int:
+def _line(error: BaseException, path: Path) -> int | None:
     """Return the last line of the file that had a part in the error."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno or 0
-    return [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)][-1]
+    if isinstance(error, SyntaxError) and error.filename == str(path.absolute()):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(path.absolute())), None)
 
 
 def _said(error: BaseException) -> str:
@@ -86,8 +88,8 @@ def _named(module: ModuleType, path: Path, name: str) -> Experiment:
     found = vars(module).get(name)
     if isinstance(found, Experiment):
         return found
-    if found is not None:
-        raise ExperimentError(f"{name} in {path} is no Experiment but of type {type(found).__name__}")
+    if name in vars(module):
+        raise ExperimentError(f"{name} in {path} is not an Experiment; {suggestion(name, _experiments(module))}")
     raise ExperimentError(f"{path} defines no experiment {name!r}; {suggestion(name, _experiments(module))}")
 
 

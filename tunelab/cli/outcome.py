@@ -53,7 +53,10 @@ def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> No
     """
     wall = time.time() - started
     trials = len(study.trials)
-    typer.echo(f"{study.name}: {trials} trials in {wall:.1f} s, {trials / wall:.1f} a second; {_counts(study.progress)}")
+    typer.echo(
+        f"{study.name}: {trials} trial{'' if trials == 1 else 's'} in {wall:.1f} s, {trials / wall:.1f} a second; "
+        f"{_counts(study.progress)}"
+    )
     assert study.best is not None  # or run() had raised
     _print_best(study.best, scope)
     for name, value in study.test.items():

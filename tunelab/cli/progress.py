@@ -60,8 +60,6 @@ class PlainLines:
         self._last: Snapshot | None = None
 
     def __enter__(self) -> Self:
-        print(f"{self._scope.experiment}: {self._scope.trials} trials, starting", file=sys.stderr, flush=True)
-        self._due = time.monotonic() + EVERY
         return self
 
     def __exit__(
@@ -72,6 +70,9 @@ class PlainLines:
 
     def show(self, snapshot: Snapshot) -> None:
         """Print, if a line is due."""
+        if self._last is None:
+            print(f"{snapshot.study}: {snapshot.total or 'many'} trials to go", file=sys.stderr, flush=True)
+            self._due = time.monotonic() + EVERY
         self._last = snapshot
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + EVERY

@@ -26,14 +26,14 @@ def ui(
 ) -> None:
     """Open MLflow on the last study's comparison, on this machine only, until Ctrl-C."""
     with exit_codes(debug=debug), StopSignal():
-        from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
+        from tunelab.tracking.tracking_uri import is_server, redacted, resolve_tracking_uri
         from tunelab.tracking.ui import address, latest_comparison, serve
 
         uri = resolve_tracking_uri(tracking_uri)
         page = latest_comparison(folder, uri)
         if page is None:
             raise StoreError(
-                f"no study in {folder.absolute()} is in MLflow at {uri}; make one with: tunelab run FILE "
+                f"no study in {folder.absolute()} is in MLflow at {redacted(uri)}; make one with: tunelab run FILE "
                 "(or name where it is: --folder DIR, --tracking-uri URI)"
             )
         if is_server(uri):
@@ -46,6 +46,8 @@ def ui(
             _show(address(uri, chosen) + page, open_browser)
             typer.echo("Ctrl-C ends it", err=True)
             code = server.wait()
+        except KeyboardInterrupt:
+            return
         finally:
             server.terminate()
             server.wait()
@@ -53,8 +55,10 @@ def ui(
 
 
 def ui_hint(tracking_uri: str | None, folder: Path) -> list[str]:
-    """Return the command that opens MLflow on a study."""
-    places = {"--tracking-uri": tracking_uri, "--folder": None if folder == FOLDER else str(folder)}
+    """Return the command that opens MLflow on a study, without the password of a tracking URI."""
+    from tunelab.tracking.tracking_uri import redacted
+
+    places = {"--tracking-uri": tracking_uri and redacted(tracking_uri), "--folder": None if folder == FOLDER else str(folder)}
     return ["tunelab", "ui", *(part for option, value in places.items() if value for part in (option, value))]
 
 

@@ -109,7 +109,7 @@ class StudyRun:
         if best and summary.weights and summary.weights.exists():
             data = self._study.data
             self._request("model", log_best_model, self._client, best, summary.weights, data)
-        self.end(_status(summary), at)
+        self.end(study_status(summary), at)
 
     def end(self, status: str, at: float, *, reason: str | None = None) -> None:
         """End the run."""
@@ -168,7 +168,8 @@ def _context(began: StudyBegan) -> dict[str, str]:
     return {name: str(value) for name, value in resolve_tags().items()}
 
 
-def _status(summary: Summary) -> str:
+def study_status(summary: Summary) -> str:
+    """Return how a study's run ends: KILLED when interrupted, FAILED when every trial was bad, else FINISHED."""
     if summary.counts.get(State.INTERRUPTED, 0):
         return "KILLED"
     bad = sum(summary.counts.get(state, 0) for state in (State.FAILED, State.DIVERGED))

@@ -169,7 +169,8 @@ class Population:
             yield self._diverged(member, *lost[member.trial.number])
 
     def _diverged(self, member: Member, metric: str, value: float) -> Ended:
-        reason = f"{metric} was {value:.3g} at step {member.step} (epoch {member.step // self.cohort.steps + 1})"
+        epoch = -(-member.step // self.cohort.steps)
+        reason = f"{metric} was {value:.3g} at step {member.step} (epoch {epoch})"
         return Ended(member.trial.number, State.DIVERGED, member.epoch, member.step, reason)
 
     def _pack(self, members: Sequence[Member]) -> None:

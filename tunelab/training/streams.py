@@ -22,4 +22,4 @@ def stream(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
     >>> bool(stream(7, Purpose.ORDER, 3).random() == stream(7, Purpose.ORDER, 3).random())
     True
     """
-    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, epoch]))
+    return np.random.Generator(np.random.Philox(key=np.array([seed, purpose], np.uint64), counter=[0, 0, 0, epoch]))

@@ -101,9 +101,10 @@ class TrainedModel:
 
     def outputs_of(self, x: np.ndarray) -> np.ndarray:
         """Return the network's outputs `(rows, outputs)` for unscaled rows: logits, or scaled values."""
-        scaled = (np.asarray(x, np.float64) - self.scaling["shift"]) / self.scaling["spread"]
-        if scaled.ndim != 2 or scaled.shape[1] != self.features:
-            raise DataError(f"expected rows of {self.features} features, was an array of shape {np.shape(x)}")
+        rows = np.asarray(x, np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self.features:
+            raise DataError(f"expected rows of {self.features} features, was an array of shape {rows.shape}")
+        scaled = (rows - self.scaling["shift"]) / self.scaling["spread"]
         passes, backend = self._passes()
         outputs: np.ndarray = backend.to_numpy(passes.outputs(backend.asarray(scaled)))[0]
         return outputs

@@ -1,0 +1,186 @@
+"""The rows of the table: what runs for each, and what is made of it.
+
+Sides that are compared take turns within a repeat, and a ratio is formed inside each repeat: both sides then saw the
+same machine. Repeat r has the seed r.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import mean, median
+
+from benchmarks import sides
+from benchmarks.figures import Figure
+from benchmarks.sides import Measured
+
+WINDOW = 50
+"""Trials on either side of the 100th and the 2,000th over which the engine's cost is averaged."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run.
+
+    Attributes:
+        trials: of a study.
+        repeats: of whatever is compared.
+        seeds: of the comparison of quality.
+        late: the trial whose engine cost is compared with that of trial 100.
+        steps: of Adam.
+    """
+
+    trials: int = 200
+    repeats: int = 3
+    seeds: int = 5
+    late: int = 2_000
+    steps: int = 2_000
+
+
+# The same study is never run twice: what `quality` needs, `speed` has often run already.
+_tunelab = cache(lambda trials, seed: sides.by_tunelab(trials=trials, seed=seed))
+_by_hand = cache(lambda style, trials, seed: sides.by_hand(style, trials=trials, seed=seed))
+
+
+def speed(size: Size) -> Iterator[Figure]:
+    """Trials a second and CPU seconds a trial against the loops that people write by hand."""
+    bounds = {"dataloader": (10, 20), "lean": (6, 10), "lean-2": (4, 7)}
+    names = {"dataloader": "the DataLoader loop", "lean": "the lean loop", "lean-2": "the lean loop in two processes"}
+    ours, theirs = [], {style: [] for style in bounds}
+    for seed in range(size.repeats):
+        ours.append(_tunelab(size.trials, seed))
+        for style in bounds:
+            theirs[style].append(_by_hand(style, size.trials, seed))
+    for style, (reach, aim) in bounds.items():
+        yield Figure(
+            f"trials a second, against {names[style]}",
+            _ratios(ours, theirs[style], _rate),
+            "higher", reach, aim, "x", _both(ours, theirs[style], _rate, "/s")
+            + f"; loops alone {_loops(ours, theirs[style])}",
+        )  # fmt: skip
+    yield Figure(
+        "CPU seconds a trial, less than the lean loop by",
+        _ratios(theirs["lean"], ours, _cpu), "higher", 4, 8, "x", _both(ours, theirs["lean"], _cpu, " s"),
+    )  # fmt: skip
+
+
+def quality(size: Size) -> Iterator[Figure]:
+    """The best validation accuracy over some seeds, against the lean loop's."""
+    pairs = [(_tunelab(size.trials, seed), _by_hand("lean", size.trials, seed)) for seed in range(size.seeds)]
+    ours, theirs = ([pair[side].best_value for pair in pairs] for side in (0, 1))
+    note = f"{', '.join(f'{a:.4f} / {b:.4f}' for a, b in zip(ours, theirs, strict=True))}"
+    yield Figure(
+        f"best validation accuracy, mean of {size.seeds} seeds, minus the lean loop's",
+        (mean(ours) - mean(theirs),), "higher", -0.003, 1e-9, "", note,
+    )  # fmt: skip
+
+
+def first_trial(size: Size) -> Iterator[Figure]:
+    """Seconds from `tunelab run` to the first complete trial."""
+    sides.by_tunelab(trials=16, seed=0)  # warms the disk
+    values: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(max(size.repeats, 3)):
+        for with_store, taken in values.items():
+            taken.append(sides.by_tunelab(trials=16, seed=0, with_store=with_store).first_trial_s)
+    for with_store, taken in values.items():
+        where = "there" if with_store else "not there yet"
+        yield Figure(f"time to the first finished trial, store {where}", tuple(taken), "lower", 4, 2.5, " s")
+
+
+def tracker(size: Size) -> Iterator[Figure]:
+    """Wall time of the study with MLflow against that with `MemoryTracker`."""
+    on, off = [], []
+    for seed in range(size.repeats):
+        on.append(sides.by_script("digits", trials=size.trials, seed=seed, tracker="mlflow"))
+        off.append(sides.by_script("digits", trials=size.trials, seed=seed, tracker="memory"))
+    yield Figure(
+        "wall time, MLflow on / MemoryTracker",
+        _ratios(on, off, _wall), "lower", 1.3, 1.1, "x", _both(on, off, _wall, " s"),
+    )  # fmt: skip
+
+
+def engine(size: Size) -> Iterator[Figure]:
+    """What the engine's process spends on a trial late in a study, against early: all but waiting for its worker."""
+    wall, cpu, notes = [], [], []
+    for seed in range(size.repeats):
+        options = {"sampler": "random", "tracker": "mlflow", "engine-cost": ""}
+        rounds = sides.by_script("tiny", trials=size.late + 2 * WINDOW, seed=seed, **options).more["rounds"]
+        early, late = _cost(rounds, 100), _cost(rounds, size.late)
+        wall.append(late[0] / early[0])
+        cpu.append(late[1] / early[1])
+        notes.append((early[0], late[0], early[1], late[1]))
+    ms = [1e3 * median(column) for column in zip(*notes, strict=True)]
+    name = f"engine cost of trial {size.late:,} / of trial 100"
+    yield Figure(f"{name}, wall", tuple(wall), "lower", 1.5, 1.1, "x", f"{ms[1]:.1f} ms / {ms[0]:.1f} ms")
+    yield Figure(f"{name}, CPU", tuple(cpu), "lower", 1.5, 1.1, "x", f"{ms[3]:.1f} ms / {ms[2]:.1f} ms")
+
+
+def _cost(rounds: Sequence[tuple[int, float, float]], trial: int) -> tuple[float, float]:
+    """Return wall seconds (without waiting) and CPU seconds a trial around one of them."""
+    first = next(entry for entry in rounds if entry[0] >= trial - WINDOW)
+    last = next(entry for entry in rounds if entry[0] >= trial + WINDOW)
+    ended = last[0] - first[0]
+    return (last[1] - first[1]) / ended, (last[2] - first[2]) / ended
+
+
+def structure(size: Size) -> Iterator[Figure]:
+    """The study that searches width and depth too, against one trial at a time."""
+    for sampler in ("tpe", "random"):
+        many, one = [], []
+        for seed in range(size.repeats):
+            for population, ran in ((None, many), (1, one)):
+                options = {"sampler": sampler, "population": population}
+                ran.append(sides.by_script("structure", trials=size.trials, seed=seed, **options))
+        same = ", the same trials on both sides (random sampler)" if sampler == "random" else ""
+        shared = f"; {median(ran.more['sharing'] for ran in many):.1f} trained together"
+        yield Figure(
+            f"width and depth searched too: trials a second, against --population 1{same}",
+            _ratios(many, one, _rate), "higher", 1.0, 1.5, "x", _both(many, one, _rate, "/s") + shared,
+        )  # fmt: skip
+
+
+def adam(size: Size) -> Iterator[Figure]:
+    """Adam's step per element, against torch's fused one."""
+    found = [sides.adam(size.steps) for _ in range(size.repeats)]
+    for name, torch in (("kernel alone", "torch_kernel"), ("optimizer's step()", "torch_optimizer")):
+        ns = [median(one[side] for one in found) for side in ("tunelab", torch)]
+        yield Figure(
+            f"Adam's step, against torch's fused {name}",
+            tuple(one["tunelab"] / one[torch] for one in found), "lower", 2.5, 1.5, "x",
+            f"{ns[0]:.2f} ns / {ns[1]:.2f} ns per element",
+        )  # fmt: skip
+
+
+ROWS: dict[str, Callable[[Size], Iterator[Figure]]] = {
+    "speed": speed,
+    "quality": quality,
+    "first-trial": first_trial,
+    "tracker": tracker,
+    "engine": engine,
+    "structure": structure,
+    "adam": adam,
+}
+
+
+def _ratios(above: Sequence[Measured], below: Sequence[Measured], of: Callable[[Measured], float]) -> tuple[float, ...]:
+    return tuple(of(a) / of(b) for a, b in zip(above, below, strict=True))
+
+
+def _both(ours: Sequence[Measured], theirs: Sequence[Measured], of: Callable[[Measured], float], unit: str) -> str:
+    a, b = median(map(of, ours)), median(map(of, theirs))
+    return f"{a:.3g}{unit} / {b:.3g}{unit}"
+
+
+def _loops(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+    return _both(ours, theirs, lambda one: one.trials / one.loop_s, "/s")
+
+
+def _rate(one: Measured) -> float:
+    return one.rate
+
+
+def _cpu(one: Measured) -> float:
+    return one.cpu_s / one.trials
+
+
+def _wall(one: Measured) -> float:
+    return one.wall_s

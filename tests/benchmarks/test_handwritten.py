@@ -1,0 +1,83 @@
+"""Every script of the benchmarks does its work; what it takes is measured elsewhere."""
+
+import json
+import math
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    make = "from tunelab.tracking.mlflow_store import open_store; open_store('sqlite:///mlflow.db')"
+    subprocess.run([sys.executable, "-c", make], cwd=folder, check=True, capture_output=True)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def folder(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(template, tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def found(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return json.loads(output.strip().rpartition("\n")[2])
+
+
+def logged(folder: Path) -> dict[str, int]:
+    """Return how many runs, and points of each metric, MLflow holds."""
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        points = dict(store.execute("SELECT key, COUNT(*) FROM metrics GROUP BY key"))
+        (runs,) = store.execute("SELECT COUNT(*) FROM runs").fetchone()
+    return points | {"runs": runs}
+
+
+@pytest.mark.parametrize("style", ["dataloader", "lean"])
+def test_a_hand_written_loop_trains_and_logs_every_epoch(folder: Path, style: str) -> None:
+    result = found(started(folder, "benchmarks.handwritten", "--style", style, "--trials", "2", "--epochs", "2"))
+    assert result["trials"] == 2
+    assert 0 < result["best_value"] <= 1
+    assert logged(folder) == {"train_loss": 4, "val_loss": 4, "val_accuracy": 4, "runs": 3}
+
+
+def test_two_lean_loops_share_one_study(folder: Path) -> None:
+    command = ["benchmarks.handwritten", "--trials", "2", "--epochs", "2", "--journal", "optuna.journal"]
+    workers = [started(folder, *command, "--worker", f"{worker}/2") for worker in range(2)]
+    assert sum(found(worker)["trials"] for worker in workers) >= 2
+    assert logged(folder)["runs"] >= 3
+
+
+@pytest.mark.parametrize("experiment", ["digits", "structure", "tiny"])
+def test_an_experiment_runs_and_its_engine_is_watched(folder: Path, experiment: str) -> None:
+    result = found(
+        started(folder, "benchmarks.study", experiment, "--trials", "2", "--tracker", "memory", "--engine-cost")
+    )
+    assert result["trials"] == 2
+    assert math.isfinite(result["best_value"])
+    ended, wall, cpu = result["rounds"][-1]
+    assert ended == 2
+    assert wall > 0
+    assert cpu > 0
+
+
+def test_both_adams_take_steps(folder: Path) -> None:
+    result = found(started(folder, "benchmarks.adam", "--members", "2", "--size", "100", "--steps", "3"))
+    assert set(result) == {"tunelab", "torch_kernel", "torch_optimizer"}

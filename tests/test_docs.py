@@ -1,0 +1,110 @@
+"""Every public name is described, and every example in a docstring runs."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tunelab
+
+MODULES = sorted(
+    {"tunelab"}
+    | {
+        found.name
+        for found in pkgutil.walk_packages(tunelab.__path__, "tunelab.")
+        if not found.name.endswith("__main__")
+    }
+)
+ROOT = Path(tunelab.__file__).parent
+
+
+def examples() -> list[doctest.DocTest]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found: list[doctest.DocTest] = []
+    for name in MODULES:
+        module = imported(name)
+        found += [test for test in finder.find(module, name) if test.examples]
+    return found
+
+
+def imported(name: str) -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, at import
+        return importlib.import_module(name)
+
+
+EXAMPLES = examples()
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) > 60
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_runs(example: doctest.DocTest, request: pytest.FixtureRequest) -> None:
+    example.globs["getfixture"] = request.getfixturevalue
+    said: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+def public_definitions(path: Path) -> list[str]:
+    """Return the public classes, functions, methods and modules of a file that have no docstring."""
+    tree = ast.parse(path.read_text())
+    found = [] if ast.get_docstring(tree) else ["module"]
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef | ast.FunctionDef) and not child.name.startswith("_"):
+                if not ast.get_docstring(child) and not is_override(child):
+                    found.append(prefix + child.name)
+                if isinstance(child, ast.ClassDef):
+                    visit(child, f"{prefix}{child.name}.")
+
+    visit(tree, "")
+    return found
+
+
+def is_override(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and any(
+        isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list
+    )
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_public_name_is_described(path: Path) -> None:
+    assert public_definitions(path) == []
+
+
+def test_every_argument_of_run_is_described() -> None:
+    from tunelab.study import run
+
+    page = inspect.getdoc(run) or ""
+    for name in inspect.signature(run).parameters:
+        assert f"    {name}: " in page, name
+
+
+def test_every_field_of_an_experiment_is_described() -> None:
+    page = inspect.getdoc(tunelab.Experiment) or ""
+    described = page.partition("Args:")[2].partition("Raises:")[0]
+    for name in tunelab.Experiment.model_fields:
+        assert f"    {name}: " in described, name
+
+
+def test_every_hyperparameter_of_every_plugin_is_described() -> None:
+    from tunelab.plugins import CONTRACTS, listings, load
+
+    missing = [
+        f"{plugin.__name__}.{field}"
+        for kind in CONTRACTS
+        for plugin in (load(kind, name) for name in listings(kind))
+        for field in plugin.model_fields
+        if f"    {field}: " not in (inspect.getdoc(plugin) or "")
+    ]
+    assert missing == []

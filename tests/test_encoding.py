@@ -1,0 +1,167 @@
+"""The JSON form of what may vary, and the spellings that a person may use."""
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from spaces import any_choice, any_float, any_int
+
+from tunelab import Choice, Float, Int
+from tunelab.contracts import Plugin
+from tunelab.encoding import decode, encode, node_of
+from tunelab.errors import ExperimentError, PluginError, SpaceError
+from tunelab.models import MLP, Function, Quadratic
+from tunelab.optimizers import SGD, Adam
+from tunelab.schedules import Constant, Step
+from tunelab.space import Range
+
+
+class Wrapped(Plugin):
+    inner: Plugin = SGD()
+    points: tuple[float, ...] = (1.0, 2.0)
+    rate: float = 0.5
+
+
+def there_and_back(node: Any) -> Any:
+    return decode(json.loads(json.dumps(encode(node))), None)
+
+
+@given(any_float() | any_int() | any_choice())
+def test_a_range_comes_back(range_: Range) -> None:
+    assert there_and_back(range_) == range_
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        1,
+        0.1,
+        "full",
+        None,
+        True,
+        SGD(lr=0.5),
+        Adam.search(),
+        Adam.search(lr=Float(1e-4, 1e-2, log=True), beta1=0.9),
+        Choice(SGD(lr=0.5), Adam.search(), SGD.search()),
+        MLP(width=3, activation="tanh"),
+        MLP.search(activation=Choice("relu", "tanh")),
+        Quadratic(start=(1.0, 2.0), curvature=(1.0, 50.0)),
+        Function(f="numpy.linalg:norm", start=(1.0,)),
+        Wrapped(inner=Adam(lr=0.1), points=(3.0,)),
+        Wrapped.search(inner=Adam.search(), points=(3.0,)),
+        Wrapped.search(inner=Choice(Adam(), SGD.search()), rate=Float(0, 1)),
+    ],
+)
+def test_a_node_comes_back(node: Any) -> None:
+    assert there_and_back(node) == node
+    assert type(there_and_back(node)) is type(node)
+
+
+def test_an_announced_plugin_is_written_by_name_and_another_by_its_place() -> None:
+    assert encode(SGD(lr=0.5)) == {"plugin": "sgd", "fields": {"lr": 0.5}}
+    assert encode(Wrapped(), None)["plugin"] == f"{__name__}:Wrapped"
+
+
+def test_a_function_in_a_search_is_written_by_its_name() -> None:
+    class Scaled(Function):
+        """A function with a number to search."""
+
+        scale: float = 1.0
+
+    search = Scaled.search(f="numpy.linalg:norm", start=(1.0,), scale=Float(1, 2))
+    assert encode(search)["fields"]["f"] == "numpy.linalg:norm"
+    json.dumps(encode(search))
+
+
+@pytest.mark.parametrize(
+    ("form", "error", "says"),
+    [
+        ({}, ExperimentError, "no float, int, choice or plugin: {}"),
+        ({"flot": {}}, ExperimentError, "no float, int, choice or plugin"),
+        ({"float": 3}, ExperimentError, "no float, int, choice or plugin"),
+        ({"float": {"low": 0}}, ExperimentError, "no Float: .*high"),
+        ({"float": {"lo": 0, "high": 1}}, ExperimentError, "no Float: .*lo"),
+        ({"int": {"low": 0, "high": 2, "by": 2}}, ExperimentError, "no Int: .*by"),
+        ({"float": {"low": 2, "high": 1}}, SpaceError, "swap"),
+        ({"choice": []}, SpaceError, "at least one option"),
+        ({"choice": {"float": {}}}, ExperimentError, "no float, int, choice or plugin"),
+        ({"plugin": "adm", "fields": {}}, PluginError, "no optimizer named 'adm'; did you mean 'adam'"),
+        ({"plugin": "adam", "fields": {"rate": 1}}, PluginError, "Adam has no field 'rate'"),
+        ({"plugin": "no_such_module:Rule", "fields": {}}, ExperimentError, "cannot be imported here"),
+        ({"plugin": "json:Rule", "fields": {}}, ExperimentError, "cannot be imported here"),
+        ({"plugin": "json:dumps", "fields": {}}, ExperimentError, "'json:dumps' is no plugin"),
+    ],
+)
+def test_a_form_that_stands_for_nothing_is_refused(form: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        decode(form, None)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "node"),
+    [
+        ("adam", Adam.search()),
+        (Adam, Adam.search()),
+        (Adam.search(), Adam.search()),
+        (Adam(), Adam()),
+        (SGD.search(lr=0.1), SGD(lr=0.1)),
+        ({"plugin": "sgd", "fields": {"lr": 0.1}}, SGD(lr=0.1)),
+        (Choice("adam", SGD(lr=0.1)), Choice(Adam.search(), SGD(lr=0.1))),
+        (Choice(Adam, SGD), Choice("adam", "sgd")),
+    ],
+)
+def test_every_spelling_means_one_node(spelling: Any, node: Any) -> None:
+    found = node_of(spelling, "optimizer")
+    assert found == (node_of(node, "optimizer") if isinstance(node, Choice) else node)
+
+
+def test_a_plugin_without_ranges_is_fixed_by_its_name() -> None:
+    assert node_of("constant", "schedule") == Constant()
+    assert node_of("step", "schedule") == Step.search()
+
+
+WANTED = r"expected a name, an instance of Optimizer, Optimizer.search\(...\), or a Choice of these, was "
+
+
+@pytest.mark.parametrize(
+    ("spelling", "error", "says"),
+    [
+        ("adm", PluginError, "no optimizer named 'adm'; did you mean 'adam' or 'adamw'"),
+        ("cosine", PluginError, "no optimizer named 'cosine'"),
+        (3, ExperimentError, WANTED + "3"),
+        (None, ExperimentError, WANTED + "None"),
+        (Float(0, 1), ExperimentError, WANTED + "a range"),
+        (MLP(), ExperimentError, WANTED + "MLP"),
+        (MLP, ExperimentError, WANTED),
+        (int, ExperimentError, WANTED),
+        (Choice("adam", "sdg"), PluginError, "no optimizer named 'sdg'; did you mean 'sgd'"),
+        (Choice("adam", Adam), SpaceError, "is there twice"),
+        (Choice("adam", 3), ExperimentError, WANTED + "3"),
+        ([SGD(), Adam()], ExperimentError, WANTED),
+    ],
+)
+def test_anything_else_is_refused(spelling: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        node_of(spelling, "optimizer")
+
+
+def test_a_plugin_of_a_script_comes_back_while_its_module_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_rules.py").write_text(
+        "from tunelab.optimizers import SGD\nclass Mine(SGD):\n    class Nested(SGD):\n        pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("my_rules")
+    assert isinstance(module, ModuleType)
+    try:
+        for plugin in (module.Mine, module.Mine.Nested):
+            assert there_and_back(plugin(lr=0.5)) == plugin(lr=0.5)
+            assert there_and_back(plugin.search(lr=Float(0.1, 1))) == plugin.search(lr=Float(0.1, 1))
+        assert there_and_back(Int(1, 2)) == Int(1, 2)
+    finally:
+        del sys.modules["my_rules"]

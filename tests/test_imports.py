@@ -1,0 +1,251 @@
+"""Law 8: a file imports only from rooms above its own; and who may import what from outside."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import tunelab
+
+ROOT = Path(tunelab.__file__).parent
+
+ROOMS = (
+    ("errors",),
+    ("space",),
+    ("trial",),
+    ("contracts",),
+    ("plugins",),
+    ("drawing", "encoding"),
+    ("optimizers", "schedules", "models", "data"),
+    ("experiment",),
+    ("backends",),
+    ("training",),
+    ("executors",),
+    ("tracking",),
+    ("study",),
+    ("cli",),
+)
+"""From top to bottom; those of one row see each other where a file says so below."""
+
+NEIGHBOURS = {("encoding", "drawing")}
+"""Imports inside a row, beside those inside a room."""
+
+DOORS = {("experiment", "study")}
+"""Imports upstream, inside a function only: `Experiment.run` is how a person starts a study."""
+
+OUTSIDE: dict[str, set[str]] = {
+    "errors": set(),
+    "space": set(),
+    "trial": {"numpy"},
+    "contracts": {"numpy", "pydantic"},
+    "plugins": set(),
+    "drawing": set(),
+    "encoding": set(),
+    "optimizers": {"numpy", "pydantic"},
+    "schedules": {"numpy", "pydantic"},
+    "models": {"numpy", "pydantic"},
+    "data": {"numpy", "pydantic", "pandas"},
+    "experiment": {"pydantic"},
+    "backends": {"numpy"},
+    "training": {"numpy"},
+    "executors": {"cloudpickle", "threadpoolctl"},
+    "tracking": {"numpy"},
+    "study": {"numpy", "optuna", "pandas"},
+    "cli": {"typer", "rich", "cloudpickle"},
+    "tunelab": set(),
+}
+"""Packages that each room may import, beside the standard library."""
+
+MLFLOW = {"mlflow", "pandas", "requests", "sqlalchemy"}
+"""What files named `mlflow_*` in tracking may import too: they run in the writer's own process."""
+
+LAZY = {"pandas"}
+"""Packages that no file may import at its top: 0.5 s at start."""
+
+
+@dataclass(frozen=True)
+class Import:
+    file: str
+    line: int
+    module: str
+    lazy: bool
+    typing: bool
+
+    def __str__(self) -> str:
+        return f"tunelab/{self.file}:{self.line} imports {self.module}"
+
+    @property
+    def room(self) -> str:
+        return room_of("tunelab." + self.file.removesuffix(".py").replace("/", "."))
+
+    @property
+    def package(self) -> str:
+        return self.module.split(".")[0]
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return "tunelab" if len(parts) == 1 or parts[1] == "__init__" else parts[1]
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found for path in sorted(ROOT.rglob("*.py")) for found in imports_of(path))
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    file = str(path.relative_to(ROOT))
+
+    def visit(node: ast.AST, *, lazy: bool, typing: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            inside = lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            only_typing = typing or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING")
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(file, child.lineno, alias.name, inside, only_typing)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{file}: relative imports hide where a name lives"
+                yield from named(child, inside, only_typing)
+            else:
+                yield from visit(child, lazy=inside, typing=only_typing)
+
+    def named(node: ast.ImportFrom, lazy: bool, typing: bool) -> Iterator[Import]:
+        assert node.module is not None
+        for alias in node.names:
+            inner = ROOT.parent / node.module.replace(".", "/") / alias.name
+            is_module = inner.is_dir() or inner.with_suffix(".py").is_file()
+            module = f"{node.module}.{alias.name}" if is_module else node.module
+            yield Import(file, node.lineno, module, lazy, typing)
+
+    yield from visit(ast.parse(path.read_text()), lazy=False, typing=False)
+
+
+def row(room: str) -> int:
+    return next(index for index, rooms in enumerate(ROOMS) if room in rooms)
+
+
+def goes_up(found: Import) -> bool:
+    """Whether an import is of the own room, of one above, or through a door."""
+    here, there = found.room, room_of(found.module)
+    if here == "tunelab" or here == there or found.typing:
+        return True
+    if found.lazy and (here, there) in DOORS:
+        return True
+    if there == "tunelab":
+        return here == "cli"  # for the version
+    return row(there) < row(here) or (here, there) in NEIGHBOURS
+
+
+def test_every_room_is_known() -> None:
+    known = {room for rooms in ROOMS for room in rooms}
+    assert {found.stem for found in ROOT.iterdir() if found.suffix == ".py" or found.is_dir()} - known == {
+        "__init__",
+        "__pycache__",
+    } & {found.stem for found in ROOT.iterdir()}
+    assert known | {"tunelab"} == set(OUTSIDE)
+
+
+def test_the_page_on_architecture_lists_the_rooms_in_this_order() -> None:
+    lines = (ROOT.parent / "docs/architecture.md").read_text().partition("## The rooms")[2].splitlines()
+    cells = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    listed = [tuple(name.strip(" `/").removesuffix(".py") for name in cell.split(",")) for cell in cells]
+    assert tuple(listed) == ROOMS
+
+
+def test_a_file_imports_only_from_rooms_above() -> None:
+    wrong = [str(found) for found in imports() if found.package == "tunelab" and not goes_up(found)]
+    assert wrong == []
+
+
+def test_a_file_imports_only_the_packages_of_its_room() -> None:
+    wrong = []
+    for found in imports():
+        allowed = set(OUTSIDE[found.room])
+        if found.room == "tracking" and Path(found.file).name.startswith("mlflow_"):
+            allowed |= MLFLOW
+        if found.package not in {"tunelab", *allowed} | sys.stdlib_module_names and not found.typing:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_one_room_imports_optuna_and_one_mlflow() -> None:
+    assert {found.room for found in imports() if found.package == "optuna"} == {"study"}
+    assert {found.room for found in imports() if found.package == "mlflow"} == {"tracking"}
+    assert not any(found.package in {"torch", "sklearn"} for found in imports())
+
+
+def test_what_is_slow_to_import_is_imported_where_it_is_used() -> None:
+    wrong = [str(found) for found in imports() if found.package in LAZY and not (found.lazy or found.typing)]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for found in imports():
+        if found.package == "tunelab" and not found.lazy and not found.typing:
+            module = "tunelab." + found.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            graph.setdefault(module, set()).add(found.module)
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for other in sorted(graph.get(module, ())):
+                walk(other, (*path, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        walk(module, ())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [f"tunelab.{name}" for rooms in ROOMS for name in rooms],
+)
+def test_a_room_can_be_imported_first(module: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", f"import {module}"], check=True, timeout=60)
+
+
+HEAVY = ("optuna", "mlflow", "pandas", "torch", "sklearn", "scipy", "typer", "rich", "sqlalchemy")
+
+
+def loaded(code: str) -> set[str]:
+    """Return which heavy packages are loaded after running the code in a process of its own."""
+    ask = f"{code}\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.split())
+
+
+TRAIN = """
+import cloudpickle, pickle
+from tunelab.executors.worker import main
+from tunelab.training.trainer import Job, Trainer
+from tunelab.experiment import Experiment
+from tunelab.data.split import split
+from tunelab.trial import Orders, Trial
+experiment = Experiment(name="digits", data="digits", model="softmax-regression", optimizer="adam", epochs=1)
+class Middle:
+    def number(self, name, within, default): return within.at(0.5)
+    def option(self, name, labels, default): return labels[0]
+trainer = Trainer(pickle.loads(cloudpickle.dumps(Job(experiment, split(experiment.data.load())))))
+progress = trainer.round(Orders(start=(Trial(0, 1, experiment.draw(Middle())),)))
+assert len(progress.reports) == 1 and progress.ended[0].state == "complete", progress
+"""
+
+
+def test_a_worker_trains_without_what_is_heavy() -> None:
+    assert loaded(TRAIN) == set()
+
+
+def test_importing_tunelab_loads_nothing_heavy() -> None:
+    assert loaded("import tunelab") == set()
+    assert loaded("from tunelab import Choice, Experiment, Float, Int, Trial") == set()
+
+
+def test_the_engine_does_not_load_mlflow() -> None:
+    assert not {"mlflow", "pandas", "torch", "sklearn"} & loaded("import tunelab.study")

@@ -1,0 +1,104 @@
+"""Law 9: the public surface. Who changes a name that people use, changes it here too, on purpose."""
+
+import importlib
+import inspect
+
+import pytest
+
+import tunelab
+from tunelab import Experiment
+from tunelab.plugins import CONTRACTS, listings
+from tunelab.study import run
+from tunelab.trial import State
+
+SURFACE = {
+    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Trial"],
+    "tunelab.data": [
+        "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
+    ],
+    "tunelab.models": [
+        "MLP", "Beale", "Branin", "Function", "LinearRegression", "Quadratic", "Rosenbrock", "SoftmaxRegression",
+    ],
+    "tunelab.models.layers": ["GELU", "Dense", "Dropout", "LayerNorm", "Point", "ReLU", "Softplus", "Tanh"],
+    "tunelab.models.losses": ["CrossEntropy", "MeanSquaredError", "Surface", "loss_for", "surface_for"],
+    "tunelab.optimizers": [
+        "SGD", "AdaGrad", "Adam", "AdamW", "GradientDescent", "HeavyBall", "Momentum", "Nesterov", "RMSprop",
+    ],
+    "tunelab.schedules": ["Constant", "Cosine", "Exponential", "InverseTime", "Linear", "Polynomial", "Step"],
+    "tunelab.study": ["Snapshot", "Study", "run"],
+    "tunelab.tracking": ["MLflowTracker", "MemoryTracker"],
+}  # fmt: skip
+
+FIELDS = [
+    "name", "data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup", "weight_decay", "clip_norm",
+    "steps_per_epoch", "loss", "maximize", "minimize", "validation", "test", "split_seed", "scale", "dtype", "backend",
+    "diverged_above",
+]  # fmt: skip
+
+SETTINGS = {
+    "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
+    "tracker": None, "tracking_uri": None, "executor": "process", "source_file": None,
+}  # fmt: skip
+
+PLUGINS = {
+    "optimizer": [
+        "adagrad", "adam", "adamw", "gradient-descent", "heavy-ball", "momentum", "nesterov", "rmsprop", "sgd",
+    ],
+    "schedule": ["constant", "cosine", "exponential", "inverse-time", "linear", "polynomial", "step"],
+    "model": [
+        "beale", "branin", "function", "linear-regression", "mlp", "quadratic", "rosenbrock", "softmax-regression",
+    ],
+    "dataset": ["arrays", "breast-cancer", "diabetes", "digits", "file", "wine"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("room", SURFACE)
+def test_a_room_gives_these_names(room: str) -> None:
+    module = importlib.import_module(room)
+    assert module.__all__ == SURFACE[room]
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'tunelab' has no attribute 'Experimnt'"):
+        tunelab.Experimnt  # noqa: B018
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    from importlib.metadata import version
+
+    assert tunelab.__version__ == version("tunelab")
+
+
+def test_an_experiment_has_these_fields() -> None:
+    assert list(Experiment.model_fields) == FIELDS
+
+
+def test_run_takes_these_settings() -> None:
+    parameters = inspect.signature(run).parameters
+    assert {name: parameters[name].default for name in SETTINGS} == SETTINGS
+    assert set(parameters) == {"experiment", "folder", "watch", *SETTINGS}
+    assert all(each.kind is each.KEYWORD_ONLY for name, each in parameters.items() if name != "experiment")
+
+
+def test_a_study_has_these_attributes() -> None:
+    public = {name for name in (*tunelab.Study.__dataclass_fields__, *vars(tunelab.Study)) if not name.startswith("_")}
+    assert public == {
+        "name", "experiment", "folder", "trials", "best", "progress", "first_trial_s", "test", "mirror", "optuna",
+        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame",
+    }  # fmt: skip
+
+
+def test_an_experiment_can_do_this() -> None:
+    public = {name for name in vars(Experiment) if not name.startswith(("_", "model_")) and name not in FIELDS}
+    assert public == {"configure", "draw", "from_json", "hash", "nodes", "objective", "run", "to_json"}
+
+
+@pytest.mark.parametrize("kind", CONTRACTS)
+def test_these_plugins_come_with_tunelab(kind: str) -> None:
+    own = [name for name, claims in listings(kind).items() if claims[0].distribution == "tunelab"]
+    assert own == PLUGINS[kind]
+
+
+def test_a_trial_ends_in_one_of_these_states() -> None:
+    assert [str(state) for state in State] == ["complete", "pruned", "diverged", "failed", "interrupted"]
