@@ -32,5 +32,5 @@ if __name__ == "__main__":
     print(f"best val_loss of {TRIES} trials, in {tunings} tunings of every batch size, and its learning rate")
     table = {"median": ("value", "median"), "lowest": ("value", "min"), "highest": ("value", "max")}
     print(winners.groupby("batch_size").agg(**table, learning_rate=("optimizer.lr", "median")).round(3))
-    print("Sizes whose lowest and highest overlap far are not told apart. Larger batches took fewer steps: given as many,")
-    print("they may catch up. What they gain in time a step is not measured here.")
+    print("Sizes whose lowest and highest overlap far are not told apart. Larger batches took fewer steps: given as")
+    print("many, they may catch up. What they gain in time a step is not measured here.")

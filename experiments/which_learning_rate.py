@@ -1,8 +1,10 @@
 """Which learning rate suits plain SGD? The whole range at a glance: too small to arrive, good, too large to learn.
 
-Learning rates are drawn at random on a log axis. Every trial has initial weights and batches of its own, so what differs
-within one row of the table is luck, and where the rate lies in the row's range.
+Learning rates are drawn at random on a log axis. Every trial has initial weights and batches of its own, so what
+differs within one row of the table is luck, and where the rate lies in the row's range.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,7 @@ experiment = Experiment(
 if __name__ == "__main__":
     trials = experiment.run(trials=200, sampler="random").frame()
     ends = np.logspace(-4, 1, 11)
-    names = [f"{low:.2g} to {high:.2g}" for low, high in zip(ends, ends[1:], strict=False)]
+    names = [f"{low:.2g} to {high:.2g}" for low, high in pairwise(ends)]
     rates = pd.cut(trials["optimizer.lr"], ends, labels=names).rename("learning rate")
     table = trials.groupby(rates, observed=True).value.agg(["size", "min", "median", "max"])
     good = table.index[table["median"] <= 1.5 * table["median"].min()]

@@ -218,11 +218,16 @@ class Parameter:
 class Layer(ABC):
     """A step of a network: a frozen record with a hand-written backward, for all members at once.
 
-    `xp` is the array namespace: layers rely on what NumPy 2 and torch spell alike, `out=`, `axis=` and `dtype=` included.
+    `xp` is the array namespace; layers rely on what NumPy 2 and torch spell alike, with `out=`, `axis=` and `dtype=`.
 
     Layers that compare equal may share a population. A field that may differ between members says `compare=False`
     and is read through `tape.rates`.
+
+    Attributes:
+        shares_rows: as the first layer, it takes rows that all members share as `(1, B, ...)`, without a copy for each.
     """
+
+    shares_rows: ClassVar[bool] = False
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return the layer's tensors, in the order in which they lie in memory."""
@@ -236,7 +241,7 @@ class Layer(ABC):
     def forward(self, xp: Any, x: Array, params: Mapping[str, Array], tape: "Tape") -> Array:
         """Return the outputs `(P, B, ...)` for inputs `(P, B, ...)`, and leave on the tape what backward needs.
 
-        `x` must stay as it is: the layer below may need it. In evaluation it may come as `(1, B, ...)`, for all members.
+        `x` must stay as it is: the layer below may need it.
         """
 
     @abstractmethod

@@ -10,7 +10,21 @@ from tunelab.backends.numpy_backend import NumpyBackend
 DTYPES = ("float32", "float64")
 ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     name: getattr(np, name)
-    for name in "exp log log1p expm1 tanh sin cos sqrt reciprocal square abs sign negative".split()
+    for name in [
+        "exp",
+        "log",
+        "log1p",
+        "expm1",
+        "tanh",
+        "sin",
+        "cos",
+        "sqrt",
+        "reciprocal",
+        "square",
+        "abs",
+        "sign",
+        "negative",
+    ]
 }
 EXTREMES = (np.nan, np.inf, -np.inf, 1e30, -1e30, 1e9, 200.0, -200.0, 0.0, 1e-40)
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from laws.runs import Outcome, Run, alone, train
-
 from tunelab.experiment import Experiment
 from tunelab.trial import Trial
 

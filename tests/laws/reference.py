@@ -1,4 +1,4 @@
-"""One trial, trained as anybody would by hand: torch's autograd for gradients, torch.optim for steps, one row of Python.
+"""One trial, trained as anybody would by hand: torch's autograd for gradients, torch.optim for steps, a loop.
 
 Of tunelab it takes the initial weights and the order of rows, nothing else.
 """
@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from laws.runs import rows_of
 from torch.nn.functional import cross_entropy, linear, mse_loss
 
+from laws.runs import rows_of
 from tunelab.experiment import Experiment
 from tunelab.training.streams import Purpose, stream
 from tunelab.training.trainer import network_of

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 import pytest
+
 from laws import functions
 from laws.checks import isolation_law
 from laws.runs import OPTIMIZERS, Run, drawn, train, varied
-
 from tunelab.experiment import Experiment
-from tunelab.models import MLP, Function
+from tunelab.models import MLP, Function, Quadratic
 from tunelab.space import Choice, Float
 from tunelab.trial import State, Trial
 
@@ -128,8 +128,6 @@ def test_only_losses_are_held_against_the_bound() -> None:
     # a learning rate of 40 is right where the curvature is 0.01, and an accuracy of 0.9 is no loss
     params = {"model": "quadratic", "optimizer": "sgd", "optimizer.lr": 40.0, "schedule": "constant", "batch_size": 32}
     params |= {"epochs": 3, "warmup": 0.0, "weight_decay": 0.0, "clip_norm": None}
-    from tunelab.models import Quadratic
-
     experiment = varied(
         data=None, model=Quadratic(curvature=(0.01,)), optimizer=Choice("sgd"), epochs=3, diverged_above=10.0
     )

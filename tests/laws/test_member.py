@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from laws.checks import member_law
 from laws.runs import OPTIMIZERS, SCHEDULES, classes, drawn, one_of_each, values, varied
-
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import Adam, AdamW, Momentum
 from tunelab.schedules import Exponential, Polynomial, Step

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from laws.checks import isolation_law, member_law, order_law
 from laws.runs import drawn, varied
 from laws.test_reference import reference_law
-
 from tunelab.models import MLP
 from tunelab.models.layers import Dropout
 from tunelab.optimizers import Adam
@@ -78,7 +78,9 @@ def no_bias_correction(patch: pytest.MonkeyPatch) -> None:
 
 def larger_epsilon(patch: pytest.MonkeyPatch) -> None:
     scalars = Adam.scalars
-    patch.setattr(Adam, "scalars", lambda self, hyper, step: {**(k := scalars(self, hyper, step)), "eps": k["eps"] * 1.1})
+    patch.setattr(
+        Adam, "scalars", lambda self, hyper, step: {**(k := scalars(self, hyper, step)), "eps": k["eps"] * 1.1}
+    )
 
 
 def schedule_one_step_late(patch: pytest.MonkeyPatch) -> None:

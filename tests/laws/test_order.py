@@ -1,10 +1,12 @@
 """Order law: who comes first changes nothing, and the order of rows depends on a trial's seed and epoch alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+
 from laws.checks import order_law, same
 from laws.runs import OPTIMIZERS, drawn, train, varied
-
 from tunelab.models import MLP
 from tunelab.space import Choice, Float
 
@@ -31,8 +33,6 @@ def test_cohorts_that_train_in_turn() -> None:
 
 
 def test_equal_trials_of_different_numbers_give_equal_curves() -> None:
-    from dataclasses import replace
-
     experiment = varied()
     first = drawn(experiment, 1, seed=11)[0]
     run = train(experiment, [first, replace(first, number=5), replace(first, number=1)], population=2)
@@ -41,8 +41,6 @@ def test_equal_trials_of_different_numbers_give_equal_curves() -> None:
 
 
 def test_trials_of_different_seeds_give_different_curves() -> None:
-    from dataclasses import replace
-
     experiment = varied()
     first = drawn(experiment, 1, seed=11)[0]
     run = train(experiment, [first, replace(first, number=1, seed=first.seed + 1)])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from laws.checks import same
 from laws.runs import Run, drawn, follow, job, train, varied
-
 from tunelab.executors.process import ProcessExecutor
 from tunelab.models import MLP
 from tunelab.space import Choice, Float

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import gelu, relu, softplus
+
 from laws import reference
 from laws.checks import same
 from laws.runs import alone, classes, train, values, varied
-from torch.nn.functional import gelu, relu, softplus
-
 from tunelab.experiment import Experiment
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop

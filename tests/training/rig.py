@@ -42,7 +42,9 @@ def member(
     return Member.new(trial, configuration, net or network(model), steps, backend)
 
 
-def population(members: list[Member], x: np.ndarray, y: np.ndarray, *, batch_size: int, bound: float = 1e8) -> Population:
+def population(
+    members: list[Member], x: np.ndarray, y: np.ndarray, *, batch_size: int, bound: float = 1e8
+) -> Population:
     """Return a population of these members on these rows."""
     arrays = Arrays({"train_": (DOUBLE.asarray(x), DOUBLE.asarray(y))})
     cohort = Cohort(members[0].network, batch_size, -(-len(x) // batch_size))

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from training.rig import DOUBLE, member
 
+from training.rig import DOUBLE, member
 from tunelab.training.batches import Batches
 
 ROWS = 23

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from training.rig import member
 
+from training.rig import member
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.optimizers import SGD, Adam
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.rig import DOUBLE, network
 
+from training.rig import DOUBLE, network
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Layer, Model
 from tunelab.models import MLP, Quadratic

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from laws.runs import OPTIMIZERS, SCHEDULES, Dice
-from training.rig import DOUBLE, member
 
+from training.rig import DOUBLE, member
+from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Optimizer, Schedule
 from tunelab.drawing import draw, rebuild
 from tunelab.optimizers import SGD, Adam
@@ -133,8 +134,6 @@ def test_bias_corrections_count_from_a_members_own_first_step() -> None:
 
 
 def test_scalars_are_worked_out_in_float64_whatever_the_training() -> None:
-    from tunelab.backends.numpy_backend import NumpyBackend
-
     one = member(optimizer=Adam(lr=0.1, beta2=0.9999))
     single = plan([one], [slice(0, 1)], 3, NumpyBackend("float32")).scalars[0]["rate"]
     double = plan([one], [slice(0, 1)], 3, DOUBLE).scalars[0]["rate"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.rig import member, network, population
 
+from training.rig import member, network, population
 from tunelab.models import MLP, SoftmaxRegression
 from tunelab.optimizers import SGD, Adam, Momentum
 from tunelab.training.member import Member
@@ -60,7 +60,7 @@ def test_decay_comes_after_clipping() -> None:
 def test_no_one_pays_for_penalties_that_no_one_has() -> None:
     group = made(one(0), one(1))
     assert group._clip_norm is None
-    assert group._weight_decay is None
+    assert not len(group._decaying)
 
 
 def test_an_epoch_reports_each_member_once_with_every_metric() -> None:
@@ -119,20 +119,11 @@ def test_a_member_that_diverges_leaves_before_the_next_step_and_the_rest_go_on()
     assert events[1:] == list(alone.epoch())
 
 
-@pytest.mark.parametrize("bound", [0.1, 1.0, 1.5])
-def test_a_loss_above_the_bound_is_divergence(bound: float) -> None:
-    net = network(SoftmaxRegression(), inputs=3, outputs=4)
-    group = made(one(0, lr=1e-9, net=net), bound=bound)
-    (event,) = list(group.epoch())
-    loss = np.log(4.0) if not net.initial(0).any() else None
-    first = loss if loss is not None else _first_loss(net)
-    assert isinstance(event, Ended) == (first > bound)
-
-
-def _first_loss(net: Network) -> float:
-    group = made(one(0, lr=1e-9, net=net))
-    group._batches.shuffle(group.members, 3)
-    return float(group._passes.gradient(*group._batches.take(0))[0])
+@pytest.mark.parametrize(("bound", "diverges"), [(1.38, True), (1.39, False)])
+def test_a_loss_above_the_bound_is_divergence(bound: float, diverges: bool) -> None:
+    net = network(SoftmaxRegression(), inputs=3, outputs=4)  # starts at zero, so its loss is log 4 = 1.386
+    (event,) = list(made(one(0, lr=1e-9, net=net), bound=bound).epoch())
+    assert isinstance(event, Ended) == diverges
 
 
 def test_full_batches_are_shared_by_all_members() -> None:

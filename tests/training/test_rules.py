@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from laws.runs import OPTIMIZERS
-from training.rig import DOUBLE, member, network
 
+from training.rig import DOUBLE, member, network
 from tunelab.contracts import Array
 from tunelab.models import Quadratic
 from tunelab.optimizers import SGD, Adam, Momentum

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from training.rig import DOUBLE
 
+from training.rig import DOUBLE
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.training.streams import Purpose, stream
 from tunelab.training.tape import PopulationTape

@@ -15,6 +15,7 @@ from tunelab.models import MLP, Function
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 from tunelab.space import Choice, Float
+from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Trainer
 from tunelab.trial import Orders, Progress, State, Trial
 
@@ -163,7 +164,9 @@ def test_hyperparameters_that_cannot_be_fail_their_trial_alone() -> None:
 def walks(f: Any, **fields: Any) -> Experiment:
     model = Function(f=f, gradient=functions.slope, start=(1.0,))
     open_ = {"epochs": Choice(1, 2, 3, 9), "clip_norm": None}
-    return varied(data=None, model=model, optimizer=Choice("sgd"), steps_per_epoch=2, dtype="float64", **open_, **fields)
+    return varied(
+        data=None, model=model, optimizer=Choice("sgd"), steps_per_epoch=2, dtype="float64", **open_, **fields
+    )
 
 
 def walk(number: int, lr: float, epochs: int = 3) -> Trial:
@@ -269,8 +272,6 @@ def test_weights_come_with_each_trial_that_is_better_than_all_that_ended_before(
 
 
 def test_weights_are_those_of_the_last_report() -> None:
-    from tunelab.training.trained import TrainedModel
-
     made = experiment()
     rows = job(made).split
     run = train(made, [trial(0)])

@@ -9,9 +9,7 @@ from tunelab.cli.plugins_command import plugins
 from tunelab.cli.run_command import run
 from tunelab.cli.ui_command import ui
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (run, ui, plugins):
     app.command()(command)
 

@@ -42,13 +42,16 @@ def _message(error: Exception) -> str:
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if isinstance(error, OSError):
         return f"the system refused; {said}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_under(frame.filename, (_PACKAGE, *_INSTALLED))]
-    if theirs:
-        return f"{theirs[-1].filename}, line {theirs[-1].lineno}: {said}"
-    ours = [frame for frame in frames if _is_under(frame.filename, (_PACKAGE,))][-1]
-    return f"this is a bug in tunelab: {said} ({ours.filename}, line {ours.lineno}); --debug shows the traceback"
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    at = next(frame for frame in frames if _is_ours(frame.filename) or not _is_installed(frame.filename))
+    if not _is_ours(at.filename):
+        return f"{at.filename}, line {at.lineno}: {said}"
+    return f"this is a bug in tunelab: {said} ({at.filename}, line {at.lineno}); --debug shows the traceback"
 
 
-def _is_under(file: str, folders: tuple[Path, ...]) -> bool:
-    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(_PACKAGE)
+
+
+def _is_installed(file: str) -> bool:
+    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in _INSTALLED)

@@ -1,6 +1,5 @@
 """How far a study is, as a table in the terminal that is drawn again four times a second."""
 
-import sys
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -125,12 +124,14 @@ def _best(snapshot: Snapshot, scope: Scope, room: int) -> list[RenderableType]:
     if snapshot.best is None:
         return [Text(f"best {scope.objective}: no trial is complete yet", style="dim")]
     best = snapshot.best
+    value, trial = shown(best.value), best.trial
     heading = Text.assemble(
-        ("best ", "dim"), f"{scope.objective} ", (shown(best.value), "bold green"), (f"  trial {best.trial.number}", "dim")
+        ("best ", "dim"), f"{scope.objective} ", (value, "bold green"), (f"  trial {trial.number}", "dim")
     )
-    params = {name: shown(best.trial.params[name]) for name in scope.searched if name in best.trial.params}
+    params = {name: shown(trial.params[name]) for name in scope.searched if name in trial.params}
     if len(params) > room:
-        return [heading, Columns([Text.assemble((name, "dim"), f" {value}") for name, value in params.items()], padding=(0, 2))]
+        pairs = [Text.assemble((name, "dim"), f" {value}") for name, value in params.items()]
+        return [heading, Columns(pairs, padding=(0, 2))]
     grid = Table.grid(padding=(0, 2))
     for name, value in params.items():
         grid.add_row(Text(f"  {name}", style="dim"), value)
@@ -139,8 +140,3 @@ def _best(snapshot: Snapshot, scope: Scope, room: int) -> list[RenderableType]:
 
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds))).removeprefix("0:")
-
-
-def in_terminal() -> bool:
-    """Whether somebody watches."""
-    return sys.stderr.isatty()

@@ -43,9 +43,10 @@ def _existing(path: Path) -> Path:
 def _near(path: Path) -> str:
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent} either"
-    names = [file.name for file in path.parent.glob("*.py")]
-    near = [path.parent / name for name in get_close_matches(path.name, names, n=3, cutoff=0.5)]
-    near += Path().glob(f"*/{path.name}")
+    near = sorted(Path().glob(f"*/{path.name}"))
+    if not near:
+        names = [file.name for file in path.parent.glob("*.py")]
+        near = [path.parent / name for name in get_close_matches(path.name, names, n=3, cutoff=0.5)]
     return f"; did you mean {' or '.join(map(str, near))}?" if near else _files(path.parent)
 
 
@@ -56,7 +57,7 @@ def _files(folder: Path) -> str:
 
 def _import(path: Path) -> ModuleType:
     if path.stem in sys.modules:
-        raise ExperimentError(f"{path} has the name of a module that tunelab itself imports, {path.stem}; rename the file")
+        raise ExperimentError(f"{path} has the name of a module that is in use, {path.stem}; rename the file")
     spec = spec_from_file_location(path.stem, path.absolute())
     assert spec is not None
     assert spec.loader is not None
@@ -99,9 +100,8 @@ def _only(module: ModuleType, path: Path) -> Experiment:
         return next(iter(found.values()))
     if not found:
         raise ExperimentError(f"{path} defines no experiment; at module level, write: experiment = Experiment(...)")
-    raise ExperimentError(
-        f"{path} defines {len(found)} experiments: {', '.join(found)}; choose one: tunelab run {path}:{next(iter(found))}"
-    )
+    names, first = ", ".join(found), next(iter(found))
+    raise ExperimentError(f"{path} defines {len(found)} experiments: {names}; choose one, as in {path}:{first}")
 
 
 def _experiments(module: ModuleType) -> dict[str, Experiment]:

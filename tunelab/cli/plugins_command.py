@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tunelab.cli.exit_codes import exit_codes
+from tunelab.cli.options import Debug, Json
 
 if TYPE_CHECKING:
     from tunelab.plugins import Listing
@@ -42,8 +43,8 @@ class Row:
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """List optimizers, schedules, models and data sets, with defaults and search ranges."""
     with exit_codes(debug=debug):
@@ -101,7 +102,7 @@ def _plain(row: Row) -> dict[str, Any]:
         "name": listing.name,
         "distribution": listing.distribution,
         "version": listing.version,
-        "hyperparameters": {each.name: {"default": each.default, "range": each.encoded} for each in row.hyperparameters},
+        "hyperparameters": {own.name: {"default": own.default, "range": own.encoded} for own in row.hyperparameters},
         "error": row.error,
     }
 

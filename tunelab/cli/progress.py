@@ -21,14 +21,12 @@ class Scope:
         experiment: the experiment's name.
         objective: the metric that is optimised.
         searched: names of the hyperparameters that vary.
-        trials: how many.
         timeout: in seconds.
     """
 
     experiment: str
     objective: str
     searched: tuple[str, ...]
-    trials: int
     timeout: float | None
 
 

@@ -1,23 +1,21 @@
 """`tunelab run`: search the experiment of a file. What it needs beside typer is imported when it runs."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from tunelab.cli import STARTED
 from tunelab.cli.exit_codes import exit_codes
+from tunelab.cli.options import FOLDER, Debug, Folder, Json, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
-
-FOLDER = Path("studies")
 
 
 def run(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE[:NAME]", help="A Python file that defines an experiment, and its name where there are several."
+            metavar="FILE[:NAME]", help="A Python file that defines an experiment; its name where there are several."
         ),
     ],
     trials: Annotated[int, typer.Option(help="How many trials.")] = 100,
@@ -37,12 +35,10 @@ def run(
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Optuna's storage; by default a journal in the study's folder.")
     ] = None,
-    tracking_uri: Annotated[
-        str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
-    ] = None,
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep their files.")] = FOLDER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one line of JSON, last.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    tracking_uri: TrackingUri = None,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Search the experiment of a Python file, and mirror its trials into MLflow."""
     with exit_codes(debug=debug), StopSignal() as stop:
@@ -58,7 +54,7 @@ def run(
         from tunelab.study import run as search
         from tunelab.study.suggest import searched
 
-        scope = Scope(experiment.name, experiment.objective, searched(experiment), trials, timeout)
+        scope = Scope(experiment.name, experiment.objective, searched(experiment), timeout)
         with watching(scope, stop, folder) as watch:
             study = search(
                 experiment,

@@ -8,21 +8,19 @@ from typing import Annotated
 import typer
 
 from tunelab.cli.exit_codes import exit_codes
+from tunelab.cli.options import FOLDER, Debug, Folder, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.errors import InputError, RunError, StoreError
 
-FOLDER = Path("studies")
 PORT = 5000
 
 
 def ui(
     port: Annotated[int | None, typer.Option(help="By default the first free one from 5000 on.")] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
-    tracking_uri: Annotated[
-        str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
-    ] = None,
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep their files.")] = FOLDER,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    tracking_uri: TrackingUri = None,
+    folder: Folder = FOLDER,
+    debug: Debug = False,
 ) -> None:
     """Open MLflow on the last study's comparison, on this machine only, until Ctrl-C."""
     with exit_codes(debug=debug), StopSignal():
@@ -58,8 +56,12 @@ def ui_hint(tracking_uri: str | None, folder: Path) -> list[str]:
     """Return the command that opens MLflow on a study, without the password of a tracking URI."""
     from tunelab.tracking.tracking_uri import redacted
 
-    places = {"--tracking-uri": tracking_uri and redacted(tracking_uri), "--folder": None if folder == FOLDER else str(folder)}
-    return ["tunelab", "ui", *(part for option, value in places.items() if value for part in (option, value))]
+    command = ["tunelab", "ui"]
+    if tracking_uri is not None:
+        command += ["--tracking-uri", redacted(tracking_uri)]
+    if folder != FOLDER:
+        command += ["--folder", str(folder)]
+    return command
 
 
 def _show(url: str, open_browser: bool) -> None:

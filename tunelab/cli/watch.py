@@ -1,12 +1,12 @@
 """Follows a study from the command line: shows its progress, and says what is kept when it does not end well."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tunelab.cli import STARTED
-from tunelab.cli.live_table import LiveTable, in_terminal
 from tunelab.cli.outcome import print_kept
 from tunelab.cli.progress import PlainLines, Progress, Scope
 from tunelab.cli.stop_signal import StopSignal
@@ -47,7 +47,7 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
         stop: the signals that end it.
         folder: where studies are kept.
     """
-    progress: Progress = LiveTable(scope, stop) if in_terminal() else PlainLines(scope)
+    progress = _live_table(scope, stop) if sys.stderr.isatty() else PlainLines(scope)
     watch = Watch(progress, stop)
     try:
         with progress:
@@ -56,3 +56,9 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
         if watch.last is not None:
             print_kept(watch.last, scope, folder)
         raise
+
+
+def _live_table(scope: Scope, stop: StopSignal) -> Progress:
+    from tunelab.cli.live_table import LiveTable  # 50 ms that nobody owes who does not watch
+
+    return LiveTable(scope, stop)

@@ -31,7 +31,7 @@ class ProcessExecutor(Executor):
 
     def __init__(self, job: Job) -> None:
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "tunelab.executors.worker"],
+            [sys.executable, "-P", "-m", "tunelab.executors.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | ONE_THREAD,
@@ -54,6 +54,7 @@ class ProcessExecutor(Executor):
         found = self._inbox.get()
         if isinstance(found, Progress):
             return found
+        self._inbox.put(found)  # for whoever asks again
         raise WorkerError(f"the training process {self._worker.pid} {found}")
 
     def close(self) -> None:
@@ -76,5 +77,9 @@ class ProcessExecutor(Executor):
         try:
             while True:
                 self._inbox.put(pickle.load(self._worker.stdout))
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        except (EOFError, OSError):
+            pass
+        except Exception:
+            self._worker.kill()  # what it sent was no progress, so no more of it is worth waiting for
+        finally:
             self._inbox.put(f"ended with code {self._worker.wait()}; what it printed stands above")

@@ -15,7 +15,7 @@ def new_folder(root: Path, experiment: str) -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
         taken = [path.name.removeprefix(f"{experiment}-") for path in root.glob(f"{experiment}-*")]
-        first = max((int(number) for number in taken if number.isdigit()), default=0) + 1
+        first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
         for number in count(first):
             folder = root / f"{experiment}-{number}"
             try:

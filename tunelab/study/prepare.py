@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from tunelab.contracts import Optimizer, Search
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
-from tunelab.drawing import alternatives
-from tunelab.errors import DataError, ExperimentError, suggestion
+from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
 from tunelab.experiment import Configuration, Experiment
 from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
-from tunelab.study.suggest import FixedSuggest
+from tunelab.study.suggest import FixedSuggest, first_options
 from tunelab.training.network import Network
 from tunelab.training.trainer import network_of
 from tunelab.trial import DataRecord
@@ -48,11 +47,9 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
 
 
 def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:
-    """Yield a configuration of every alternative of the model."""
-    node = experiment.model
-    for label in alternatives(node) if isinstance(node, Choice) else (None,):
-        suggest = FixedSuggest({} if label is None else {"model": label})
-        yield experiment.configure(experiment.draw(suggest))
+    """Yield a configuration of every alternative of model, optimizer and schedule."""
+    for options in first_options(experiment):
+        yield experiment.configure(experiment.draw(FixedSuggest(options)))
 
 
 def _network(experiment: Experiment, configuration: Configuration, parts: Split) -> Network:
@@ -67,7 +64,14 @@ def _network(experiment: Experiment, configuration: Configuration, parts: Split)
         raise ExperimentError(
             f"the model {name_of(type(model))} needs data; give data='digits', arrays (x, y), or the path of a file"
         )
-    return network_of(experiment, configuration, parts)
+    try:
+        return network_of(experiment, configuration, parts)
+    except TunelabError:
+        raise
+    except Exception as error:
+        raise ExperimentError(
+            f"the model {name_of(type(model))} cannot be built: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _check_objective(experiment: Experiment, network: Network) -> None:

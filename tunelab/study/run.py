@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.data.split import Split
-from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, suggestion
+from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiment import Experiment
@@ -121,7 +121,8 @@ def run(
             engine.run()
         except BaseException as error:
             engine.interrupt("stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error))
-            _finish(experiment, engine, mirror, home, parts)
+            with suppress(TrackingError):  # the cause is what a person must hear of
+                _finish(experiment, engine, mirror, home, parts)
             raise
         test, shown = _finish(experiment, engine, mirror, home, parts)
     ledger = engine.ledger

@@ -1,6 +1,6 @@
 """Who decides a trial's hyperparameters: Optuna's sampler, the plugins' own defaults, or a grid."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -100,16 +100,21 @@ def defaults(experiment: Experiment) -> list[dict[str, Any]]:
     Each in turn beside the first alternatives of the others, so that no study ends below them.
     """
     found: list[dict[str, Any]] = []
-    chosen: list[dict[str, Value]] = [{}]
-    for field in ("model", "optimizer", "schedule"):
-        node = getattr(experiment, field)
-        if isinstance(node, Choice):
-            chosen += [{field: label} for label in alternatives(node)]
-    for options in chosen:
+    for options in first_options(experiment):
         suggest = FixedSuggest(options)
         experiment.draw(suggest)
         if suggest.told and suggest.told not in found:
             found.append(suggest.told)
+    return found
+
+
+def first_options(experiment: Experiment) -> list[dict[str, Value]]:
+    """Return options by path: none, then each alternative of model, optimizer and schedule in turn."""
+    found: list[dict[str, Value]] = [{}]
+    for field in ("model", "optimizer", "schedule"):
+        node = getattr(experiment, field)
+        if isinstance(node, Choice):
+            found += [{field: label} for label in alternatives(node)]
     return found
 
 
@@ -134,9 +139,9 @@ def _grid(experiment: Experiment, options: dict[str, Value], numbers: dict[str, 
     yield suggest.told
 
 
-def _points(within: Float | Int) -> list[float]:
+def _points(within: Float | Int) -> Sequence[float]:
     if isinstance(within, Int):
-        return list(within.grid())
+        return within.grid()
     return [within.at(index / (GRID_POINTS - 1)) for index in range(GRID_POINTS)]
 
 

@@ -85,6 +85,7 @@ class Passes:
     ) -> None:
         self._loss = network.loss
         self._layers = network.layers
+        self._members = len(theta)
         self._xp = backend.xp
         self._params = network.views(theta)
         self._grads = network.views(grad)
@@ -124,6 +125,8 @@ class Passes:
         return self._forward(x[None], training=False)
 
     def _forward(self, x: Array, *, training: bool) -> Array:
+        if not self._layers[0].shares_rows:
+            x = self._xp.broadcast_to(x, (self._members, *x.shape[1:]))
         for layer, params, tape in zip(self._layers, self._params, self._tapes, strict=True):
             tape.training = training
             x = layer.forward(self._xp, x, params, tape)

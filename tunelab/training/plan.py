@@ -37,12 +37,15 @@ def plan(members: Sequence[Member], groups: Sequence[slice], steps: int, backend
     lr = column(members, lambda m: m.configuration.optimizer.lr) * factors(members, before)
     scalars = []
     for group in groups:
-        optimizer = members[group.start].configuration.optimizer
-        hyper = hyperparameters([member.configuration.optimizer for member in members[group]])
-        hyper.lr = lr[:, group]
-        values = optimizer.scalars(hyper, before[:, group] + 1.0)
-        shape = lr[:, group].shape
-        scalars.append({name: backend.asarray(np.broadcast_to(value, shape)) for name, value in values.items()})
+        rows = at_least_two(range(len(members))[group])
+        optimizers = [members[row].configuration.optimizer for row in rows]
+        hyper = hyperparameters(optimizers)
+        hyper.lr = lr[:, rows]
+        values = optimizers[0].scalars(hyper, before[:, rows] + 1.0)
+        shape, count = hyper.lr.shape, group.stop - group.start
+        scalars.append(
+            {name: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for name, value in values.items()}
+        )
     return Plan(lr, tuple(scalars))
 
 
@@ -58,10 +61,21 @@ def factors(members: Sequence[Member], before: np.ndarray) -> np.ndarray:
     kinds: dict[object, list[int]] = {}
     for index, member in enumerate(members):
         kinds.setdefault(member.configuration.schedule.structure(), []).append(index)
-    for rows in kinds.values():
+    for kind in kinds.values():
+        rows = at_least_two(kind)
         schedules = [members[row].configuration.schedule for row in rows]
-        found[:, rows] *= schedules[0].factor(hyperparameters(schedules), after[:, rows], remaining[rows])
+        factor = schedules[0].factor(hyperparameters(schedules), after[:, rows], remaining[rows])
+        found[:, kind] *= np.broadcast_to(factor, after[:, rows].shape)[:, : len(kind)]
     return found
+
+
+def at_least_two(rows: Sequence[int]) -> list[int]:
+    """Return the rows, a single one twice.
+
+    Where one exponent serves a whole call and is 2 or 1/2, `numpy.power` squares or takes a root: other bits than
+    those of its general loop, so that a lone member would differ from one in company.
+    """
+    return [*rows, *rows] if len(rows) == 1 else list(rows)
 
 
 def hyperparameters(plugins: Sequence[Plugin]) -> SimpleNamespace:

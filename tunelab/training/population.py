@@ -1,5 +1,6 @@
 """A population: members that train together in one vectorised loop. The only training loop there is."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ class Population:
             while taken < ahead:
                 losses = self._step(step + taken, taken)
                 taken += 1
-                if not (losses <= self._bound).all():
+                if not self._healthy(losses).all():
                     break
             step += taken
             for row, member in enumerate(self.members):
@@ -130,18 +131,22 @@ class Population:
         if self._clip_norm is not None:
             xp, scratch = self._backend.xp, self._scratch
             norm = xp.sqrt(xp.square(self._grad, out=scratch).sum(1)[:, None])  # (P, 1): inside a member only
-            self._grad *= xp.minimum(self._clip_norm / (norm + 1e-6), self._one)
+            factor = xp.minimum(self._clip_norm / (norm + 1e-6), self._one)
+            self._grad *= xp.where(self._clips, factor, self._one)  # inf / inf where a huge gradient is not clipped
 
     def _decay(self) -> None:
-        if self._weight_decay is not None:
-            self._grad += self._backend.xp.multiply(self._theta, self._weight_decay, out=self._scratch)
+        """Add its decay times its parameters to the gradient of each member that has one."""
+        for row in self._decaying:
+            self._grad[row] += self._backend.xp.multiply(
+                self._theta[row], self._decay_rates[row], out=self._scratch[row]
+            )
 
     def _end_diverged(self, losses: Array) -> Iterator[Ended]:
         """Let go of the members whose last training loss was out of bounds."""
         bad = {
             member.trial.number: float(loss)
-            for member, loss in zip(self.members, losses, strict=True)
-            if not loss <= self._bound
+            for member, loss, healthy in zip(self.members, losses, self._healthy(losses), strict=True)
+            if not healthy
         }
         if bad:
             self._batches.keep([row for row, member in enumerate(self.members) if member.trial.number not in bad])
@@ -160,13 +165,21 @@ class Population:
         for row, member in enumerate(self.members):
             member.epoch += 1
             metrics = {name: float(values[row]) for name, values in columns.items()}
-            wrong = [name for name, value in metrics.items() if not abs(value) <= self._bound]
+            wrong = [name for name, value in metrics.items() if not self._sound(name, value)]
             if wrong:
                 lost[member.trial.number] = (wrong[0], metrics[wrong[0]])
             else:
                 yield Report(member.trial.number, member.epoch, member.step, metrics)
         for member in self.release(lambda member: member.trial.number in lost):
             yield self._diverged(member, *lost[member.trial.number])
+
+    def _healthy(self, losses: Array) -> Array:
+        """Return whether each training loss is finite and within the bound, `(P,)`."""
+        return self._backend.xp.isfinite(losses) & (losses <= self._bound)
+
+    def _sound(self, name: str, value: float) -> bool:
+        """Return whether a metric is finite and, if it is a loss, within the bound."""
+        return math.isfinite(value) and not (name.endswith("loss") and value > self._bound)
 
     def _diverged(self, member: Member, metric: str, value: float) -> Ended:
         epoch = -(-member.step // self.cohort.steps)
@@ -204,7 +217,9 @@ class Population:
         decay = column(self.members, lambda m: m.configuration.training.weight_decay)
         used = any(t.clip_norm is not None or t.weight_decay for t in training)
         self._clip_norm = self._backend.asarray(clip) if np.isfinite(clip).any() else None
-        self._weight_decay = self._backend.asarray(decay) if decay.any() else None
+        self._clips = np.isfinite(clip)
+        self._decay_rates = self._backend.asarray(decay)
+        self._decaying = np.flatnonzero(decay)
         self._one = self._backend.asarray(np.ones((1, 1)))
         self._scratch = self._backend.empty(self._grad.shape if used else (0,))
 

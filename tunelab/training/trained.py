@@ -80,24 +80,33 @@ class TrainedModel:
     def load(cls, path: Path | str) -> "TrainedModel":
         """Read a model that `save` wrote; nothing in the file is executed.
 
+        A model class that no entry point announces is imported by the name that the file gives.
+
         Raises:
-            DataError: a file that is missing or no such model.
+            DataError: a file that is missing, damaged or no such model.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path} is no trained model of tunelab: {error}") from None
-        model = decode(about.pop("model"), "model")
-        classes = tuple(about.pop("classes"))
-        return cls(
-            model=model,
-            classes=classes,
-            weights=_below("weights/", arrays),
-            scaling=_below("scaling/", arrays),
-            **about,
-        )
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            found = cls(
+                **_described(json.loads(str(arrays.pop("about")))),
+                weights=_below("weights/", arrays),
+                scaling=_below("scaling/", arrays),
+            )
+            found._check_shapes()
+        except Exception as error:  # whatever a damaged file makes of itself
+            raise DataError(f"{path} is no trained model of tunelab: {type(error).__name__}: {error}") from None
+        return found
+
+    def _check_shapes(self) -> None:
+        for index, parameter, _ in self._network().parameters():
+            name = f"{index}.{parameter.name}"
+            if self.weights[name].shape != parameter.shape:
+                raise DataError(f"{name} must have the shape {parameter.shape}, was {self.weights[name].shape}")
+        for name in SCALING:
+            width = self.outputs if name.startswith("target") else self.features
+            if self.scaling[name].shape != (width,):
+                raise DataError(f"{name} must have the shape {(width,)}, was {self.scaling[name].shape}")
 
     def outputs_of(self, x: np.ndarray) -> np.ndarray:
         """Return the network's outputs `(rows, outputs)` for unscaled rows: logits, or scaled values."""
@@ -124,14 +133,20 @@ class TrainedModel:
         found = passes.evaluate(backend.asarray(x), backend.asarray(y))
         return {name: float(values[0]) for name, values in found.items()}
 
-    def _passes(self) -> tuple[Passes, NumpyBackend]:
-        backend = NumpyBackend(self.dtype)
+    def _network(self) -> Network:
         loss = self.model.loss(self.targets) or loss_for("auto", self.targets)
-        network = Network(self.model.layers(self.features, self.outputs), loss)
+        return Network(self.model.layers(self.features, self.outputs), loss)
+
+    def _passes(self) -> tuple[Passes, NumpyBackend]:
+        backend, network = NumpyBackend(self.dtype), self._network()
         theta = np.concatenate([self.weights[f"{i}.{p.name}"].ravel() for i, p, _ in network.parameters()])
         flat = backend.asarray(theta[None])
         rates = [backend.zeros((1, 1, 1)) for _ in network.layers]
         return Passes(network, backend, flat, backend.empty(flat.shape), rates, tuple), backend
+
+
+def _described(about: dict[str, Any]) -> dict[str, Any]:
+    return about | {"model": decode(about["model"], "model"), "classes": tuple(about["classes"])}
 
 
 def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -38,6 +38,9 @@ class Job:
     population: int | None = None
 
 
+STOPPED = "stopped by the pruner"
+
+
 class Trainer:
     """Trains whatever trials it is given, those of one cohort together.
 
@@ -69,40 +72,58 @@ class Trainer:
         if not self.busy:
             return Progress(ended=tuple(ended))
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
-        population, fresh = self._fill(cohort)
+        population, joined, failed = self._fill(cohort)
         members = len(population.members)
-        reports: list[Report] = []
-        try:
-            for event in population.epoch():
-                (reports if isinstance(event, Report) else ended).append(event)  # type: ignore[arg-type]
-            ended += self._finish(population, reports)
-        except Exception as error:
-            ended += self._restart_apart(population, error)
+        reports, left = self._train(population)
         if not population.members:
             del self._populations[cohort]
-        capacity = self._capacity(cohort)
-        return Progress(fresh, tuple(reports), tuple(ended), members, capacity, time.perf_counter() - began)
+        return Progress(
+            began=joined,
+            reports=reports,
+            ended=(*ended, *failed, *left),
+            members=members,
+            capacity=self._capacity(cohort),
+            seconds=time.perf_counter() - began,
+        )
+
+    def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
+        """Train one epoch; return the reports, and the ends of those that left."""
+        events: list[Report | Ended] = []
+        try:
+            events += population.epoch() if population.members else ()
+            reports = tuple(event for event in events if isinstance(event, Report))
+            events += self._finish(population, reports)
+        except Exception as error:
+            events += self._restart_apart(population, error)
+        return (
+            tuple(event for event in events if isinstance(event, Report)),
+            tuple(event for event in events if isinstance(event, Ended)),
+        )
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
         for trial in trials:
             try:
                 configuration = self._job.experiment.configure(dict(trial.params))
-                cohort = self._cohort(configuration)
+                self._waiting.setdefault(self._cohort(configuration), {})[trial.number] = (trial, configuration)
             except Exception as error:
-                yield Ended(trial.number, State.FAILED, 0, 0, _reason(error))
-            else:
-                self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
+                yield _failed(trial.number, error)
 
     def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
         stopped = frozenset(numbers)
+        for cohort, waiting in list(self._waiting.items()):
+            for number in stopped & waiting.keys():
+                del waiting[number]
+                yield Ended(number, State.PRUNED, 0, 0, STOPPED)
+            if not waiting:
+                del self._waiting[cohort]
         for cohort, population in list(self._populations.items()):
             for member in population.release(lambda member: member.trial.number in stopped):
-                yield Ended(member.trial.number, State.PRUNED, member.epoch, member.step, "stopped by the pruner")
+                yield Ended(member.trial.number, State.PRUNED, member.epoch, member.step, STOPPED)
             if not population.members:
                 del self._populations[cohort]
 
-    def _fill(self, cohort: Cohort) -> tuple[Population, tuple[int, ...]]:
-        """Return the cohort's population with as many of those that wait as it has room for, and who joined."""
+    def _fill(self, cohort: Cohort) -> tuple[Population, tuple[int, ...], list[Ended]]:
+        """Return the cohort's population, who of those that wait took a place in it, and who failed to."""
         population = self._populations.get(cohort)
         if population is None:
             bound = self._job.experiment.diverged_above
@@ -112,15 +133,17 @@ class Trainer:
         joining = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
         if not waiting:
             self._waiting.pop(cohort, None)
-        population.admit(
-            [
-                Member.new(trial, configuration, self._network(configuration), cohort.steps, self._backend)
-                for trial, configuration in joining
-            ]
-        )
-        return population, tuple(trial.number for trial, _ in joining)
+        members, failed = [], []
+        for trial, configuration in joining:
+            try:
+                network = self._network(configuration)
+                members.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
+            except Exception as error:
+                failed.append(_failed(trial.number, error))
+        population.admit(members)
+        return population, tuple(trial.number for trial, _ in joining), failed
 
-    def _finish(self, population: Population, reports: list[Report]) -> Iterator[Ended]:
+    def _finish(self, population: Population, reports: tuple[Report, ...]) -> Iterator[Ended]:
         last = {report.trial: report.metrics for report in reports}
         for member in population.release(lambda member: member.finished):
             metrics = last.get(member.trial.number)
@@ -160,7 +183,7 @@ class Trainer:
             return 1
         if self._job.population:
             return self._job.population
-        bytes_each = cohort.network.size * 5 * 4
+        bytes_each = cohort.network.size * 5 * np.dtype(self._job.experiment.dtype).itemsize
         held: int = CACHE // max(bytes_each, 1)
         return max(1, min(LARGEST, held))
 
@@ -191,6 +214,10 @@ def _arrays(split: Split, backend: Backend) -> Arrays:
     train = (backend.asarray(split.x_train), backend.asarray(split.y_train))
     validation = (backend.asarray(split.x_validation), backend.asarray(split.y_validation))
     return Arrays({"train_": train, "val_": validation})
+
+
+def _failed(number: int, error: Exception) -> Ended:
+    return Ended(number, State.FAILED, 0, 0, _reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tunelab.contracts import Array, Layer, Parameter, Tape
 from tunelab.models.sums import sum_rows
@@ -33,6 +33,7 @@ class Dense(Layer):
     Parameter(name='weight', shape=(3, 2), bound=2.0, center=0.0)
     """
 
+    shares_rows: ClassVar[bool] = True
     inputs: int
     outputs: int
     gain: float = 1.0

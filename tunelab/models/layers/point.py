@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tunelab.contracts import Array, Layer, Parameter, Tape
 
@@ -20,6 +20,7 @@ class Point(Layer):
     (Parameter(name='theta', shape=(2,), bound=0.0, center=(-0.5, 1.5)),)
     """
 
+    shares_rows: ClassVar[bool] = True
     start: tuple[float, ...]
 
     def parameters(self) -> tuple[Parameter, ...]:

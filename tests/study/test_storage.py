@@ -1,0 +1,85 @@
+"""Where Optuna keeps a study."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from tunelab.errors import StoreError
+from tunelab.study.storage import masked, open_storage
+
+from .rig import bowl, held, search
+
+
+def test_a_study_lies_in_a_journal_in_its_folder(tmp_path: Path) -> None:
+    study = search(bowl(), tmp_path)
+    assert (study.folder / "optuna.journal").is_file()
+    assert [trial.number for trial in held(study.folder, study.name)] == list(range(12))
+
+
+def test_a_study_lies_in_any_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    study = search(bowl(), tmp_path, storage=url, trials=5)
+    other = search(bowl(), tmp_path, storage=url, trials=3)
+    assert not (study.folder / "optuna.journal").exists()
+    loaded = optuna.load_study(study_name=study.name, storage=url)
+    assert [trial.value for trial in loaded.trials] == [result.value for result in study.trials]
+    assert loaded.user_attrs["tunelab.experiment_hash"] == study.experiment.hash
+    assert optuna.get_all_study_names(url) == [study.name, other.name] == ["bowl-1", "bowl-2"]
+
+
+def test_the_storage_changes_nothing_of_the_search(tmp_path: Path) -> None:
+    one = search(bowl(), tmp_path / "a", trials=8, pruner="median")
+    other = search(bowl(), tmp_path / "b", trials=8, pruner="median", storage=f"sqlite:///{tmp_path}/studies.db")
+    assert [result.trial for result in one.trials] == [result.trial for result in other.trials]
+    assert [result.value for result in one.trials] == [result.value for result in other.trials]
+
+
+def test_a_name_that_the_storage_has_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    search(bowl(), tmp_path / "a", storage=url, trials=1)
+    with pytest.raises(StoreError, match="has a study named 'bowl-1' already, made from another folder; give another"):
+        search(bowl(), tmp_path / "b", storage=url, trials=1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "",
+        "sqlite:////no/such/folder/x.db",
+        "nodatabase://ann:secret@host/studies",
+        "postgresql://ann:secret@localhost:1/studies",
+        "postgresql://ann:se@secret@localhost:1/studies",
+        "mysql+pymysql://host/studies?user=ann&password=secret",
+        "redis://:secret@localhost:1/0",
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(
+        StoreError, match=r"cannot be opened: .*; give an Optuna URL such as sqlite:///studies.db"
+    ) as caught:
+        search(bowl(), tmp_path, storage=url, trials=1)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("no database " * 100)
+    with pytest.raises(StoreError, match=r"cannot be opened: .*not a database"):
+        open_storage(f"sqlite:///{tmp_path}/notes.db", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///studies.db", "sqlite:///studies.db"),
+        ("sqlite:///C:/a@b.db", "sqlite:///C:/a@b.db"),
+        ("postgresql://ann@host/x", "postgresql://ann@host/x"),
+        ("postgresql://ann:secret@host:5/x", "postgresql://ann:***@host:5/x"),
+        ("postgresql://ann:a@secret@host:5/x", "postgresql://ann:***@host:5/x"),
+        ("redis://:secret@host", "redis://:***@host"),
+        ("mysql://host/x?user=ann&password=secret&ssl=1", "mysql://host/x?user=ann&password=***&ssl=1"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert masked(url) == shown
