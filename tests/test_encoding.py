@@ -14,8 +14,8 @@ from tunelab import Choice, Float, Int
 from tunelab.contracts import Plugin
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, PluginError, SpaceError
-from tunelab.models import MLP, Function, Quadratic
-from tunelab.optimizers import SGD, Adam
+from tunelab.models import MLP, Function, Quadratic, SoftmaxRegression
+from tunelab.optimizers import SGD, Adam, GradientDescent
 from tunelab.schedules import Constant, Step
 from tunelab.space import Range
 
@@ -47,6 +47,8 @@ def test_a_range_comes_back(range_: Range) -> None:
         Adam.search(),
         Adam.search(lr=Float(1e-4, 1e-2, log=True), beta1=0.9),
         Choice(SGD(lr=0.5), Adam.search(), SGD.search()),
+        GradientDescent.search(),
+        SoftmaxRegression(),
         MLP(width=3, activation="tanh"),
         MLP.search(activation=Choice("relu", "tanh")),
         Quadratic(start=(1.0, 2.0), curvature=(1.0, 50.0)),

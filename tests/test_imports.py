@@ -15,7 +15,7 @@ import tunelab
 ROOT = Path(tunelab.__file__).parent
 
 ROOMS = (
-    ("errors",),
+    ("errors", "interpreter"),
     ("space",),
     ("trial",),
     ("contracts",),
@@ -40,6 +40,7 @@ DOORS = {("experiment", "study")}
 
 OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
+    "interpreter": set(),
     "space": set(),
     "trial": {"numpy"},
     "contracts": {"numpy", "pydantic"},

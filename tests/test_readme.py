@@ -14,7 +14,8 @@ BIN = Path(sys.executable).parent
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+    return [text for spoken, text in fenced if spoken == language]
 
 
 def commands() -> list[str]:
@@ -64,7 +65,7 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 
 def test_the_run_command_does_what_it_says(home: Path) -> None:
-    said = run(str(BIN / "tunelab"), *"run experiments/digits.py --trials 200".split(), cwd=home)
+    said = run(str(BIN / "tunelab"), *["run", "experiments/digits.py", "--trials", "200"], cwd=home)
     assert "200" in said
     assert (home / "studies/digits-1/best.npz").exists()
     assert (home / "mlflow.db").exists()

@@ -1,7 +1,5 @@
 """Law 7: what MLflow shows equals what Optuna holds, and no run is left RUNNING."""
 
-from pathlib import Path
-
 import optuna
 import pytest
 from mlflow import MlflowClient

@@ -27,7 +27,7 @@ class Witness(MLP):
                     "parent": os.getppid(),
                     "modules": sorted(sys.modules),
                     "threads": [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"],
-                    "interrupt": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+                    "group": os.getpgrp(),
                 }
             )
         )

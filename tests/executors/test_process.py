@@ -70,7 +70,7 @@ def test_a_worker_imports_nothing_that_only_the_engine_needs(module: str, sight:
 
 def test_a_worker_has_one_blas_thread_and_leaves_interrupts_to_the_engine(sight: dict[str, Any]) -> None:
     assert set(sight["threads"]) == {1}
-    assert sight["interrupt"]
+    assert sight["group"] == sight["pid"]
 
 
 def test_a_worker_answers_as_this_process_does_round_by_round() -> None:

@@ -13,6 +13,7 @@ import cloudpickle
 
 from tunelab.contracts import Executor
 from tunelab.errors import WorkerError
+from tunelab.interpreter import command, import_path
 from tunelab.training.trainer import Job
 from tunelab.trial import Orders, Progress
 
@@ -31,10 +32,11 @@ class ProcessExecutor(Executor):
 
     def __init__(self, job: Job) -> None:
         self._worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tunelab.executors.worker"],
+            command("tunelab.executors.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | ONE_THREAD,
+            env={**os.environ, **ONE_THREAD, **import_path()},
+            process_group=0,  # a terminal's Ctrl-C is the engine's to handle
         )
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()

@@ -5,18 +5,16 @@ What a person's own code prints goes to standard error, so that it cannot be tak
 
 import os
 import pickle
-import signal
 import sys
 from typing import Any, BinaryIO
 
 
 def main() -> None:
     """Train until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     orders, progress = _private_pipes()
-    sys.path[:] = pickle.load(orders)
-    from tunelab.training.trainer import Trainer
+    from tunelab.training.trainer import Trainer  # before the path is the person's, where a json.py may lie
 
+    sys.path[:] = pickle.load(orders)
     trainer = Trainer(pickle.loads(pickle.load(orders)))
     while True:
         try:

@@ -104,6 +104,7 @@ class Engine:
 
     def _orders(self) -> Orders:
         """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""
+        self._call_off()
         stop, self._stop = tuple(self._stop), []
         room = self._budget.in_flight - self.ledger.in_flight
         wanted = max(2, -(-room // 4)) if room > 0 else 0
@@ -123,9 +124,19 @@ class Engine:
 
     def _spent(self) -> bool:
         budget = self._budget
-        if budget.trials is not None and self._asked >= budget.trials:
-            return True
-        return budget.timeout is not None and time.time() - self.ledger.began >= budget.timeout
+        return self._late or (budget.trials is not None and self._asked >= budget.trials)
+
+    @property
+    def _late(self) -> bool:
+        timeout = self._budget.timeout
+        return timeout is not None and time.time() - self.ledger.began >= timeout
+
+    def _call_off(self) -> None:
+        """Once the time is up, end the trials that still wait for a place."""
+        if self._late:
+            for trial in self.ledger.waiting_trials:
+                self._stop.append(trial.number)
+                self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, "the time was up before it began"))
 
     def _take(self, progress: Progress) -> None:
         self.ledger.count(progress.members, progress.capacity, progress.seconds)

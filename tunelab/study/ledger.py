@@ -83,6 +83,11 @@ class Ledger:
         """Those trials, oldest first."""
         return [entry.trial for entry in self._open.values()]
 
+    @property
+    def waiting_trials(self) -> list[Trial]:
+        """Those of them that have no place yet, oldest first."""
+        return [entry.trial for entry in self._open.values() if not entry.running]
+
     def open_trial(self, number: int) -> Trial:
         """Return a trial that has not ended."""
         return self._open[number].trial

@@ -1,6 +1,7 @@
 """Load and part an experiment's data, and find what cannot work before anything trains."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from tunelab.contracts import Optimizer, Search
 from tunelab.data.fingerprint import fingerprint
@@ -11,7 +12,7 @@ from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
 from tunelab.study.suggest import FixedSuggest, first_options
 from tunelab.training.network import Network
-from tunelab.training.trainer import network_of
+from tunelab.training.trainer import network_of, places
 from tunelab.trial import DataRecord
 
 
@@ -44,6 +45,15 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
     if record is not None:
         _check_batches(experiment, len(parts.x_train))
     return parts, record
+
+
+def places_for(experiment: Experiment, parts: Split) -> int:
+    """Return how many trials can train together, in the smallest of the alternatives' default networks."""
+    found = 1
+    for configuration in _first_configurations(experiment):
+        with suppress(Exception):  # a network that cannot be laid out fails its own trials, each with its reason
+            found = max(found, places(network_of(experiment, configuration, parts), experiment.dtype))
+    return found
 
 
 def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:

@@ -21,7 +21,7 @@ from tunelab.experiment import Experiment
 from tunelab.study.engine import Budget, Engine
 from tunelab.study.folder import new_folder
 from tunelab.study.ledger import Snapshot
-from tunelab.study.prepare import prepare
+from tunelab.study.prepare import places_for, prepare
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.storage import masked, open_storage
@@ -29,7 +29,7 @@ from tunelab.study.study import WEIGHTS, Study
 from tunelab.study.suggest import defaults, grid, searched
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.training.trained import TrainedModel
-from tunelab.training.trainer import LARGEST, Job
+from tunelab.training.trainer import Job
 from tunelab.trial import DataRecord, Ended, Mirror, Result, State, StudyRecord, Summary, Value
 
 COMPANY = 2
@@ -112,7 +112,7 @@ def run(
             study,
             worker,
             mirror,
-            Budget(trials, timeout, COMPANY * (population or LARGEST)),
+            Budget(trials, timeout, COMPANY * (population or places_for(experiment, parts))),
             seed,
             watch,
             keep,
@@ -120,7 +120,7 @@ def run(
         try:
             engine.run()
         except BaseException as error:
-            engine.interrupt("stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error))
+            engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
             with suppress(TrackingError):  # the cause is what a person must hear of
                 _finish(experiment, engine, mirror, home, parts)
             raise

@@ -39,17 +39,24 @@ def serve(tracking_uri: str, port: int = 5000) -> "subprocess.Popen[bytes]":
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes and 2 GB less
         },
     )
+    try:
+        _await(server, port, tracking_uri)
+    except BaseException:
+        server.kill()
+        server.wait()
+        raise
+    return server
+
+
+def _await(server: "subprocess.Popen[bytes]", port: int, tracking_uri: str) -> None:
     until = time.monotonic() + _START
     while not _answers(port):
         if server.poll() is not None or time.monotonic() > until:
-            server.kill()
-            server.wait()
             raise StoreError(
                 f"An MLflow server was to start on {HOST}:{port} for {redacted(tracking_uri)}, and did not. "
                 f"Is the port free? Try: MLFLOW_BACKEND_STORE_URI=... mlflow server --port {port}"
             )
         time.sleep(0.1)
-    return server
 
 
 def latest_comparison(studies: Path, tracking_uri: str) -> str | None:

@@ -2,12 +2,11 @@
 
 import os
 import subprocess
-import sys
-import sysconfig
 import time
 from pathlib import Path
 
 from tunelab.errors import StoreError, TrackingError
+from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.tracking_uri import redacted
 
@@ -91,14 +90,13 @@ class WriterProcess:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._starts += 1
-        command = [sys.executable, "-P", "-m", "tunelab.tracking.mlflow_writer"]
         with (self._folder / _LOG).open("ab") as log:
             return subprocess.Popen(
-                [*command, str(self._folder), "--engine", str(os.getpid())],
+                [*command("tunelab.tracking.mlflow_writer"), str(self._folder), "--engine", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "MLFLOW_TRACKING_URI": self._uri, **_import_path()},
+                env={**os.environ, "MLFLOW_TRACKING_URI": self._uri, **import_path()},
                 start_new_session=True,
             )
 
@@ -130,14 +128,3 @@ class WriterProcess:
     def _last_words(self) -> str:
         text = (self._folder / _LOG).read_text(errors="replace").strip()
         return text.rpartition("\n")[2]
-
-
-def _import_path() -> dict[str, str]:
-    """Return what lets a fresh interpreter import this very tunelab, installed or not.
-
-    `-P` keeps the working folder out of its path, where a person's `random.py` may lie.
-    """
-    root = str(Path(__file__).parents[2])
-    if root == sysconfig.get_path("purelib"):
-        return {}
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

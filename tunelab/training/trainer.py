@@ -104,7 +104,9 @@ class Trainer:
         for trial in trials:
             try:
                 configuration = self._job.experiment.configure(dict(trial.params))
-                self._waiting.setdefault(self._cohort(configuration), {})[trial.number] = (trial, configuration)
+                cohort = self._cohort(configuration)
+                self._capacity(cohort)  # raises here, for this trial alone, if its network cannot be laid out
+                self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
             except Exception as error:
                 yield _failed(trial.number, error)
 
@@ -181,11 +183,7 @@ class Trainer:
         """Return how many members may train together: what was asked for, or what the cache holds."""
         if cohort.apart is not None:
             return 1
-        if self._job.population:
-            return self._job.population
-        bytes_each = cohort.network.size * 5 * np.dtype(self._job.experiment.dtype).itemsize
-        held: int = CACHE // max(bytes_each, 1)
-        return max(1, min(LARGEST, held))
+        return self._job.population or places(cohort.network, self._job.experiment.dtype)
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)
@@ -206,6 +204,12 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Spli
     model = configuration.model
     loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
     return Network(model.layers(split.x_train.shape[1], split.outputs), loss)
+
+
+def places(network: Network, dtype: str) -> int:
+    """Return how many members of a network the cache holds: parameters, gradients, two slots and scratch of each."""
+    bytes_each = 5 * network.size * np.dtype(dtype).itemsize
+    return max(1, min(LARGEST, CACHE // max(bytes_each, 1)))
 
 
 def _arrays(split: Split, backend: Backend) -> Arrays:
