@@ -216,6 +216,7 @@ BAD: list[tuple[dict[str, Any], type[TunelabError], str]] = [
     ({"dtype": "float16"}, ExperimentError, "dtype: .*was 'float16'"),
     ({"backend": "jax"}, ExperimentError, "backend: .*was 'jax'"),
     ({"diverged_above": 0}, ExperimentError, "diverged_above: .*was 0"),
+    ({"diverged_above": float("inf")}, ExperimentError, "diverged_above: .*was inf"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from optuna.trial import TrialState
 
 from tunelab import Choice, Float, Int
 from tunelab.errors import AllTrialsFailed, TrackingError, WorkerError
+from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, Adam
@@ -21,7 +23,7 @@ from tunelab.study import run as run_module
 from tunelab.study.engine import HOPELESS, trial_seed
 from tunelab.study.suggest import optuna_name
 from tunelab.tracking.memory import MemoryTracker
-from tunelab.trial import Mirror, State, Summary
+from tunelab.trial import Mirror, Orders, State, Summary
 
 from .rig import Faulty, Ordered, Sound, bowl, curves_of, flat_bowl, held, in_state, search, seeds, story, wine
 
@@ -284,3 +286,18 @@ def test_a_worker_process_gives_the_same_study_as_this_process(tmp_path: Path) -
 
 def test_the_names_of_parameters_line_up() -> None:
     assert optuna_name("optimizer.adam.lr", Float(0, 1)) == "optimizer.adam.lr"
+
+
+class Forgetful(InlineExecutor):
+    """Loses the trials that it is given."""
+
+    def send(self, orders: Orders) -> None:
+        super().send(Orders())
+
+
+def test_a_worker_that_loses_trials_ends_the_study_instead_of_waiting_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules[run_module.__module__].EXECUTORS, "inline", Forgetful)
+    with pytest.raises(WorkerError, match="nothing to train, yet these trials have not ended: 0, 1"):
+        search(bowl(), tmp_path, trials=4)

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from tunelab.contracts import Executor
 from tunelab.training.trainer import Job, Trainer
@@ -19,6 +19,7 @@ class InlineExecutor(Executor):
     def __init__(self, job: Job) -> None:
         self._trainer = Trainer(job)
         self._orders: deque[Orders] = deque()
+        self._threads = ThreadpoolController()
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round."""
@@ -26,7 +27,7 @@ class InlineExecutor(Executor):
 
     def receive(self) -> Progress:
         """Train the oldest round not trained yet, on one BLAS thread: more would change the last bit."""
-        with threadpool_limits(1, "blas"):
+        with self._threads.limit(limits=1, user_api="blas"):
             return self._trainer.round(self._orders.popleft())
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
-from tunelab.errors import AllTrialsFailed
+from tunelab.errors import AllTrialsFailed, WorkerError
 from tunelab.experiment import Experiment
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.suggest import OptunaSuggest
@@ -80,6 +80,7 @@ class Engine:
         self._trials: dict[int, optuna.Trial] = {}
         self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
         self._stop: list[int] = []
+        self._idle = 0
 
     def run(self) -> None:
         """Search until the budget is spent and every trial has ended.
@@ -90,7 +91,9 @@ class Engine:
         for _ in range(AHEAD):
             self._executor.send(self._orders())
         while self.ledger.in_flight:
-            self._take(self._executor.receive())
+            progress = self._executor.receive()
+            self._check_idle(progress)
+            self._take(progress)
             self._give_up_if_hopeless()
             self._executor.send(self._orders())
             self._watch(self.ledger.snapshot(self._budget.trials))
@@ -146,6 +149,13 @@ class Engine:
             self._report(report)
         for ended in progress.ended:
             self._end(ended)
+
+    def _check_idle(self, progress: Progress) -> None:
+        """Raise rather than wait for ever if a worker has nothing to train while trials are open."""
+        self._idle = 0 if progress.members or progress.ended else self._idle + 1
+        if self._idle > 2 * AHEAD:
+            lost = ", ".join(str(trial.number) for trial in self.ledger.open_trials)
+            raise WorkerError(f"the worker has nothing to train, yet these trials have not ended: {lost}")
 
     def _begin(self, number: int) -> None:
         trial = self.ledger.begin(number)
