@@ -43,6 +43,9 @@ structure = Experiment(
     maximize="val_accuracy",
 )
 
+coarse = Experiment(**dict(structure) | {"name": "coarse", "model": "mlp"})
+"""The plugin's own, coarse ranges: width 32, 64 or 128, depth 1 or 2."""
+
 tiny = Experiment(
     name="tiny",
     model=Quadratic(start=(1.0, 1.0), curvature=(1.0, 50.0)),

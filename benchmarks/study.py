@@ -45,7 +45,7 @@ class EngineCost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=("digits", "structure", "tiny"))
+    parser.add_argument("experiment", choices=("digits", "coarse", "structure", "tiny"))
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler", default="tpe")

@@ -65,7 +65,7 @@ def test_two_lean_loops_share_one_study(folder: Path) -> None:
     assert logged(folder)["runs"] >= 3
 
 
-@pytest.mark.parametrize("experiment", ["digits", "structure", "tiny"])
+@pytest.mark.parametrize("experiment", ["digits", "coarse", "structure", "tiny"])
 def test_an_experiment_runs_and_its_engine_is_watched(folder: Path, experiment: str) -> None:
     result = found(
         started(folder, "benchmarks.study", experiment, "--trials", "2", "--tracker", "memory", "--engine-cost")

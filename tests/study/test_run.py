@@ -15,6 +15,7 @@ from tunelab.errors import AllTrialsFailed, ExperimentError
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, Adam
 from tunelab.study import Snapshot, Study
+from tunelab.study.engine import Engine
 from tunelab.study.prepare import prepare
 from tunelab.tracking.memory import MemoryTracker
 from tunelab.trial import State
@@ -225,8 +226,28 @@ def test_a_timeout_ends_asking_and_lets_trials_end(tmp_path: Path) -> None:
     assert 0.3 <= study.progress.seconds < 3
     assert time.time() - began < 5
     assert study.progress.total is None
-    assert {result.state for result in study.trials} == {State.COMPLETE}
-    assert {trial.state for trial in held(study.folder, study.name)} == {TrialState.COMPLETE}
+    assert {result.state for result in study.trials} <= {State.COMPLETE, State.INTERRUPTED}
+    assert all("the time was up" in str(result.reason) for result in study.trials if result.value is None)
+    trials = held(study.folder, study.name)
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+    assert len(trials) == len(study.trials)
+
+
+def test_the_best_model_is_that_of_the_best_trial_also_when_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "_late", property(lambda engine: len(engine.ledger.results) >= 15))
+    experiment = wine(
+        epochs=Choice(1, 5),
+        optimizer="adam",
+        batch_size=Choice(8, 16),
+        model=MLP.search(width=Choice(4, 16), depth=1),
+    )
+    study = search(experiment, tmp_path, trials=80, seed=3, population=4, sampler="random")
+    parts, _ = prepare(experiment)
+    assert study.best is not None
+    found = study.best_model().evaluate(parts.x_validation, parts.y_validation)
+    assert found["accuracy"] == study.best.value
 
 
 def test_whichever_budget_is_first_counts(tmp_path: Path) -> None:

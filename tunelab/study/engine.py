@@ -7,7 +7,7 @@ which trial was asked for after which had ended depends on nothing but the seed:
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
@@ -80,6 +80,7 @@ class Engine:
         self._trials: dict[int, optuna.Trial] = {}
         self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
         self._stop: list[int] = []
+        self._called_off: set[int] = set()
         self._idle = 0
 
     def run(self) -> None:
@@ -135,11 +136,11 @@ class Engine:
         return timeout is not None and time.time() - self.ledger.began >= timeout
 
     def _call_off(self) -> None:
-        """Once the time is up, end the trials that still wait for a place."""
+        """Once the time is up, stop the trials that wait for a place; only the worker knows which got one by now."""
         if self._late:
-            for trial in self.ledger.waiting_trials:
-                self._stop.append(trial.number)
-                self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, "the time was up before it began"))
+            waiting = {trial.number for trial in self.ledger.waiting_trials} - self._called_off
+            self._called_off |= waiting
+            self._stop += sorted(waiting)
 
     def _take(self, progress: Progress) -> None:
         self.ledger.count(progress.members, progress.capacity, progress.seconds)
@@ -175,6 +176,8 @@ class Engine:
 
     def _end(self, ended: Ended) -> None:
         self._begin(ended.trial)  # one that waited, or that its worker refused, never began
+        if ended.state is State.PRUNED and ended.trial in self._called_off:
+            ended = replace(ended, state=State.INTERRUPTED, reason="the time was up")
         result = self.ledger.end(ended.trial, ended.state, ended.reason)
         if result is None:
             return

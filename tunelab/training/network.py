@@ -10,7 +10,7 @@ from tunelab.contracts import Array, Backend, Layer, Loss, Parameter
 from tunelab.training.streams import Purpose, stream
 from tunelab.training.tape import PopulationTape
 
-ROWS_A_BLOCK = 256
+ROWS_A_BLOCK = 192
 """Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
 
 

@@ -1,0 +1,48 @@
+"""A journal of one writer holds what Optuna's own holds, and does not look for enqueued trials for ever."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from tunelab.study.journal import OneWriterJournal
+
+
+def test_enqueued_trials_come_first_whenever_they_are_enqueued(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=OneWriterJournal(JournalFileBackend(str(tmp_path / "journal"))))
+    study.enqueue_trial({"x": 0.25})
+    seen = []
+    for number in range(6):
+        if number == 4:
+            study.enqueue_trial({"x": 0.75})
+        trial = study.ask()
+        seen.append(trial.suggest_float("x", 0, 1))
+        study.tell(trial, seen[-1])
+    assert seen[0] == 0.25
+    assert seen[4] == 0.75
+    again = optuna.load_study(
+        study_name=study.study_name, storage=JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
+    )
+    assert [trial.params["x"] for trial in again.trials] == seen
+
+
+def test_trials_are_not_searched_for_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = 0
+
+    def counted(self: JournalStorage, *args: object, **named: object) -> list[FrozenTrial]:
+        nonlocal searched
+        searched += 1
+        return found(self, *args, **named)
+
+    found = JournalStorage.get_all_trials
+    monkeypatch.setattr(JournalStorage, "get_all_trials", counted)
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(
+        storage=OneWriterJournal(JournalFileBackend(str(tmp_path / "journal"))), sampler=sampler
+    )
+    for _ in range(20):
+        study.tell(study.ask(), 0.0)
+    assert searched <= 2
