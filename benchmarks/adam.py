@@ -33,7 +33,7 @@ from tunelab.trial import Trial
 def tunelab_step(members: int, size: int, steps: int) -> tuple[np.ndarray, Callable[[int], None]]:
     """Return the buffer that takes gradients `(P, n)`, and what a population does with it in step s."""
     backend = NumpyBackend("float32")
-    model = Quadratic()
+    model = Quadratic(start=(1.0,) * size, curvature=(1.0,) * size)
     network = Network(model.layers(0, 0), model.loss("none"))
     configurations = [Configuration(model, Adam(lr=1e-3 * (1 + i)), Constant(), Training()) for i in range(members)]
     population = [

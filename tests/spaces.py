@@ -10,7 +10,7 @@ from tunelab.encoding import node_of
 from tunelab.models import MLP, Branin, Function, Quadratic
 from tunelab.optimizers import SGD, Adam, AdamW, GradientDescent, Momentum
 from tunelab.plugins import Kind
-from tunelab.schedules import Constant, Cosine, Exponential, Step
+from tunelab.schedules import SGDR, WSD, Constant, Cosine, Exponential, Linear, MultiStep, Step, Then
 
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
@@ -81,6 +81,12 @@ def schedule() -> st.SearchStrategy[Any]:
         st.sampled_from(["constant", "linear", "inverse-time", "polynomial", Constant, Constant(), Cosine(final=0.1)]),
         floats_within(1e-3, 1.0).map(lambda final: Exponential.search(final=final)),
         floats_within(0.1, 1.0).map(lambda every: Step.search(every=every, gamma=0.5)),
+        st.sampled_from([Then(first=Step(), second=Linear()), MultiStep(milestones=(0.3,)), WSD(shape="linear")]),
+        floats_within(0.1, 1.0).map(
+            lambda every: Then.search(
+                first=Step.search(every=every, gamma=0.5), second=Choice(Linear(), SGDR()), at=0.3
+            )
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from tunelab.models import MLP, Quadratic
 from tunelab.models.layers import ReLU
 from tunelab.models.losses import CrossEntropy
 from tunelab.optimizers import SGD, Adam
+from tunelab.schedules import Linear
 from tunelab.space import Choice, Float, Int
 from tunelab.trial import Orders, Progress
 
@@ -110,6 +111,26 @@ def test_numbers_may_differ_in_a_population_and_the_rest_is_structure() -> None:
     assert Sample(rate=0.3).structure() == Sample(rate=0.4).structure()
     assert Sample(width=3).structure() != Sample(width=4).structure()
     assert SGD().structure() != Adam().structure()
+
+
+def test_a_plugin_in_a_field_has_numbers_of_its_own_and_shares_the_rest() -> None:
+    held = Sample(inner=Sample(rate=0.3, inner=Adam()))
+    assert held.numbers() == Sample().numbers()
+    assert held.parts() == {"inner": held.inner}
+    assert Sample().parts() == {}
+    assert held.structure() == Sample(inner=Sample(rate=0.4, inner=Adam(lr=0.1))).structure()
+    assert hash(held.structure()) == hash(Sample(inner=Sample(rate=0.4, inner=Adam(lr=0.1))).structure())
+    for other in (None, Adam(), Sample(), Sample(inner=SGD()), Sample(width=3, inner=Adam())):
+        assert held.structure() != Sample(inner=other).structure()
+
+
+def test_a_plugin_is_printed_with_its_name() -> None:
+    assert str(SGD(lr=0.5)) == f"{SGD(lr=0.5)}" == repr(SGD(lr=0.5)) == "SGD(lr=0.5)"
+
+
+def test_a_schedule_remembers_nothing_unless_it_says_so() -> None:
+    assert Linear().memory() == {}
+    assert Linear().observe({}, {"val_loss": 1.0}) == {}
 
 
 def test_ranges_are_those_that_fields_carry() -> None:

@@ -14,6 +14,8 @@ from tunelab.drawing import alternatives, chosen, draw, rebuild, varies
 from tunelab.errors import ExperimentError
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, Adam, GradientDescent
+from tunelab.schedules import Constant, Cosine, Linear, Step, Then
+from tunelab.study.suggest import FixedSuggest
 
 if TYPE_CHECKING:
     from tunelab.space import Range
@@ -133,6 +135,37 @@ def test_rebuild_is_the_inverse_of_draw(experiment: Experiment, data: st.DataObj
             >= {name: value for name, value in params.items() if name != field}.items()
         )
         assert varies(rebuilt) is False
+
+
+def test_plugins_in_a_plugin_are_drawn_under_names_of_their_own() -> None:
+    first = Choice(Step.search(gamma=Float(0.1, 0.2), every=0.5), Cosine())
+    node = Then.search(first=first, second=Then.search(first=Linear(final=0.5), at=Float(0.3, 0.4)), at=0.5)
+    params, asked = drawn(node)
+    assert params == {
+        "optimizer": "then",
+        "optimizer.first": "step",
+        "optimizer.first.gamma": 0.1,
+        "optimizer.first.every": 0.5,
+        "optimizer.second": "then",
+        "optimizer.second.first": "linear",
+        "optimizer.second.first.final": 0.5,
+        "optimizer.second.second": "linear",
+        "optimizer.second.second.final": 0.0,
+        "optimizer.second.at": 0.3,
+        "optimizer.second.scale": 1.0,
+        "optimizer.at": 0.5,
+        "optimizer.scale": 1.0,
+    }
+    assert list(asked.names) == ["optimizer.first", "optimizer.first.step.gamma", "optimizer.second.at"]
+    second = Then(first=Linear(final=0.5), at=0.3)
+    assert rebuild(node, params, "optimizer") == Then(first=Step(gamma=0.1, every=0.5), second=second, at=0.5)
+
+
+def test_the_default_of_a_choice_of_plugins_is_the_one_that_stands_there_by_itself() -> None:
+    node = Then.search(first=Choice(Cosine(), Constant()), second=Choice(Cosine(), Step()))
+    params = dict(draw(node, FixedSuggest(), "schedule", "schedule"))
+    assert params["schedule.first"] == "constant", "Then's own"
+    assert params["schedule.second"] == "cosine", "Then's own is no option, so the first"
 
 
 def test_fields_that_are_no_hyperparameters_are_kept() -> None:

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from spaces import any_choice, any_float, any_int
 
-from tunelab import Choice, Float, Int
+from tunelab import Choice, Float, Int, encoding
 from tunelab.contracts import Plugin
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, PluginError, SpaceError
 from tunelab.models import MLP, Function, Quadratic, SoftmaxRegression
 from tunelab.optimizers import SGD, Adam, GradientDescent
-from tunelab.schedules import Constant, Step
+from tunelab.plugins import Listing, listings
+from tunelab.schedules import Constant, MultiStep, Step, Then
 from tunelab.space import Range
 
 
@@ -56,6 +57,8 @@ def test_a_range_comes_back(range_: Range) -> None:
         Wrapped(inner=Adam(lr=0.1), points=(3.0,)),
         Wrapped.search(inner=Adam.search(), points=(3.0,)),
         Wrapped.search(inner=Choice(Adam(), SGD.search()), rate=Float(0, 1)),
+        Then(first=Step(gamma=0.5), second=Then(first=MultiStep(milestones=(0.1, 0.2)), at=0.25), scale=0.5),
+        Then.search(first=Choice(Step.search(), Constant()), second=Then.search(), at=Float(0.1, 0.5)),
     ],
 )
 def test_a_node_comes_back(node: Any) -> None:
@@ -66,6 +69,18 @@ def test_a_node_comes_back(node: Any) -> None:
 def test_an_announced_plugin_is_written_by_name_and_another_by_its_place() -> None:
     assert encode(SGD(lr=0.5)) == {"plugin": "sgd", "fields": {"lr": 0.5}}
     assert encode(Wrapped(), None)["plugin"] == f"{__name__}:Wrapped"
+
+
+def test_a_name_in_a_field_stands_for_a_plugin_of_the_kind_that_the_field_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twin = Listing("optimizer", "step", "other", "1", "other:Step")
+    both = {"optimizer": {"step": (twin,)}, "schedule": listings("schedule")}
+    monkeypatch.setattr(encoding, "listings", lambda kind: both.get(kind, {}))
+    form = {"plugin": "tunelab.schedules.then:Then", "fields": {"first": {"plugin": "step", "fields": {}}}}
+    assert decode(form, "schedule") == Then(first=Step())
+    with pytest.raises(PluginError, match="no optimizer named 'step'"):
+        decode(form["fields"]["first"], None)  # type: ignore[index]
 
 
 def test_a_function_in_a_search_is_written_by_its_name() -> None:
@@ -132,7 +147,7 @@ WANTED = r"expected a name, an instance of Optimizer, Optimizer.search\(...\), o
 @pytest.mark.parametrize(
     ("spelling", "error", "says"),
     [
-        ("adm", PluginError, "no optimizer named 'adm'; did you mean 'adam' or 'adamw'"),
+        ("adagrd", PluginError, "no optimizer named 'adagrd'; did you mean 'adagrad'"),
         ("cosine", PluginError, "no optimizer named 'cosine'"),
         (3, ExperimentError, WANTED + "3"),
         (None, ExperimentError, WANTED + "None"),

@@ -2,7 +2,8 @@
 
 Letters for axes: `P` member, `S` step, `B` batch row, `n` parameter. Hyperparameters are fields: each has its bounds
 (`Field`), its default and, where it is worth searching, its range. A field whose value is a float may differ between
-the members of a population; any other field (a width, a flag) is shared by the members that train together.
+the members of a population; any other field (a width, a flag) is shared by the members that train together. A field
+may hold a plugin: its float fields may differ too, and the rest of it is shared.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +25,10 @@ Array = Any
 """A NumPy array or a torch tensor."""
 
 Hyper = SimpleNamespace
-"""A plugin's float fields, one attribute each: float64 arrays `(P, 1)`; `lr` is scheduled already, `(S, P, 1)`."""
+"""A plugin's float fields, one attribute each: float64 arrays `(P, 1)`; an optimizer's `lr` is scheduled, `(S, P, 1)`.
+
+A field that holds a plugin is a `Hyper` of its own: `hyper.first.gamma`.
+"""
 
 Targets = Literal["classes", "values", "none"]
 """What a data set asks to predict: class labels, real values, or nothing (a function is minimised)."""
@@ -107,13 +111,21 @@ class Plugin(BaseModel):
     def _known(cls, name: str) -> str:
         return suggestion(name, cls.model_fields)
 
+    __str__ = BaseModel.__repr__
+
     def numbers(self) -> dict[str, float]:
         """Return the float fields, which may differ between the members of one population."""
         return {name: value for name, value in self if isinstance(value, float)}
 
+    def parts(self) -> dict[str, "Plugin"]:
+        """Return the fields that hold a plugin, which has numbers of its own."""
+        return {name: value for name, value in self if isinstance(value, Plugin)}
+
     def structure(self) -> tuple[Any, ...]:
         """Return the class and the fields that the members of one population share; all of it must be hashable."""
-        return (type(self), *((name, value) for name, value in self if not isinstance(value, float)))
+        shared = self.parts().keys() | self.numbers().keys()
+        parts = ((name, part.structure()) for name, part in self.parts().items())
+        return (type(self), *parts, *((name, value) for name, value in self if name not in shared))
 
 
 Value = str | int | float | bool | None
@@ -148,18 +160,31 @@ class Optimizer(Plugin):
     Attributes:
         slots: names of the arrays, shaped like the parameters and zero at first, that the rule keeps between steps; at
             a member's epoch ends the engine sets to zero what is too small to matter (see `training/rules.py`).
+        copies: those of the slots that begin as a copy of the parameters.
+        sees: what one call of `update` is given: `"elements"`, any part of the flat vector, which is fastest;
+            `"tensors"`, one tensor `(P, *shape)` at a time; or `"whole"`, the flat vector of every member `(P, n)`.
+        averages: it is evaluated and saved at other parameters than those that it trains at (`average`).
+        scheduled: the fields that warm-up and schedule multiply; a rule with two learning rates names both.
         full_batch: every step sees the whole training part, whatever the experiment's batch size.
     """
 
     lr: float
     slots: ClassVar[tuple[str, ...]] = ()
+    copies: ClassVar[tuple[str, ...]] = ()
+    sees: ClassVar[Literal["elements", "tensors", "whole"]] = "elements"
+    averages: ClassVar[bool] = False
+    scheduled: ClassVar[tuple[str, ...]] = ("lr",)
     full_batch: ClassVar[bool] = False
+
+    def slot_shapes(self, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+        """Return the shape of each slot for a tensor of this shape; by default the same."""
+        return dict.fromkeys(self.slots, shape)
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return what the update needs beside arrays: one number a member and step, computed in float64.
 
         Args:
-            hyper: the float fields of all members, `(P, 1)`; `hyper.lr` is scheduled, `(S, P, 1)`.
+            hyper: the float fields of all members, `(P, 1)`; `hyper.lr` (and what else is `scheduled`) `(S, P, 1)`.
             step: steps taken by each member, this one included, `(S, P, 1)`: t = 1, 2, ... Both are NumPy arrays.
 
         Returns:
@@ -176,20 +201,44 @@ class Optimizer(Plugin):
             theta: parameters `(P, n)`, changed in place.
             grad: gradients `(P, n)`; may be overwritten.
             slots: the rule's own arrays `(P, n)`, changed in place.
-            k: this step's `scalars`, one attribute `(P, 1)` each, in the dtype of theta.
+            k: this step's `scalars`, one attribute each, in the dtype of theta: `(P, 1)`, with as many ones as theta
+                has axes behind the first.
             scratch: `(P, n)`, of no particular content; may be overwritten.
+        """
+
+    def average(self, xp: Any, theta: Array, slots: Mapping[str, Array], scratch: Array) -> None:
+        """Replace the parameters trained at by those to evaluate, in place; only called if it `averages`.
+
+        `scratch` is of no particular content; `slots` must stay as they are.
         """
 
 
 class Schedule(Plugin):
-    """How the learning rate moves: a pure function of step and total."""
+    """How the learning rate moves: a pure function of step and total, and of what the schedule remembers.
+
+    Few remember anything. One that follows a metric begins with `memory()`, and `observe` renews it at each epoch's
+    end; every member has its own.
+    """
+
+    def memory(self) -> dict[str, float]:
+        """Return the numbers that the schedule keeps from epoch to epoch, as they are before the first."""
+        return {}
+
+    def observe(self, memory: Mapping[str, float], metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the memory after an epoch that one member ended with these metrics; a pure function.
+
+        Args:
+            memory: what the member's schedule remembers.
+            metrics: `train_loss`, `val_loss`, ..., or `loss` for a function.
+        """
+        return memory
 
     @abstractmethod
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return what the learning rate is multiplied by.
 
         Args:
-            hyper: the float fields of all members, `(P, 1)`.
+            hyper: the float fields of all members and what they remember, by name, `(P, 1)`.
             step: steps taken before this one, `(S, P, 1)`: 0, 1, ..., total - 1.
             total: all steps of each member's training, `(P, 1)`.
 

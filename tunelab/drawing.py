@@ -40,7 +40,8 @@ def draw(node: Node, suggest: Suggest, name: str, path: str, default: Any = None
     """
     if isinstance(node, Choice):
         options = alternatives(node)
-        label = suggest.option(path, tuple(options), default)
+        known = name_of(type(default)) if isinstance(default, Plugin) else default
+        label = suggest.option(path, tuple(options), known)
         option = options[label]
         yield name, label
         if isinstance(option, Plugin | Search):

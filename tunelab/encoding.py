@@ -59,9 +59,16 @@ def decode(form: Any, kind: Kind | None) -> Node:
             return _range(Int, fields)
         case {"plugin": str(name), "fields": dict(fields)}:
             plugin = _dereference(name, kind)
-            values = {field: decode(value, None) for field, value in fields.items()}
+            values = {field: decode(value, _kind(plugin, field)) for field, value in fields.items()}
             return Search(plugin, values) if any(map(varies, values.values())) else plugin(**values)
     raise ExperimentError(f"no float, int, choice or plugin: {form!r}")
+
+
+def _kind(plugin: type[Plugin], field: str) -> Kind | None:
+    """Return which plugins the field holds, where its type says so: two kinds may have a plugin of one name."""
+    holds = plugin.model_fields[field].annotation if field in plugin.model_fields else None
+    fitting = (kind for kind, contract in CONTRACTS.items() if isinstance(holds, type) and issubclass(holds, contract))
+    return next(fitting, None)
 
 
 def _range(kind: type[Float | Int], fields: dict[str, Any]) -> Range:

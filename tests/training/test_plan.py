@@ -12,9 +12,9 @@ from tunelab.contracts import Optimizer, Schedule
 from tunelab.drawing import draw, rebuild
 from tunelab.optimizers import SGD, Adam
 from tunelab.plugins import load
-from tunelab.schedules import Constant, Cosine, Linear, Step
+from tunelab.schedules import Constant, Cosine, Linear, ReduceOnPlateau, Step, Then
 from tunelab.training.member import Member
-from tunelab.training.plan import Plan, factors, plan
+from tunelab.training.plan import Plan, factors, hyperparameters, plan
 from tunelab.training.rules import groups_of, sorted_by_rule
 
 
@@ -131,6 +131,27 @@ def test_bias_corrections_count_from_a_members_own_first_step() -> None:
     old.step = 100_000
     rates = plan([new, old], [slice(0, 2)], 1, DOUBLE).scalars[0]["rate"][0, :, 0]
     assert rates.tolist() == pytest.approx([0.1, 0.1 * (1 - 0.9) / (1 - 0.999) ** 0.5], rel=1e-12)
+
+
+def test_the_numbers_of_plugins_inside_a_plugin_are_found_under_its_name() -> None:
+    def joined(gamma: float, at: float) -> Then:
+        return Then(first=Step(gamma=gamma), second=Then(first=Cosine(final=gamma), second=Constant()), at=at)
+
+    hyper = hyperparameters([joined(0.1, 0.2), joined(0.3, 0.4)])
+    assert hyper.at.tolist() == [[0.2], [0.4]]
+    assert hyper.first.gamma.tolist() == hyper.second.first.final.tolist() == [[0.1], [0.3]]
+    assert vars(hyper.second.second) == {}
+
+
+def test_what_a_schedule_remembers_is_each_members_own() -> None:
+    new, old, plain = (
+        member(n, schedule=one) for n, one in enumerate([ReduceOnPlateau(), ReduceOnPlateau(), Cosine()])
+    )
+    old.memory = {**old.memory, "level": 0.25}
+    found = factors([new, old, plain], np.arange(3)[:, None, None])[:, :, 0]
+    assert found[:, 0].tolist() == [1.0] * 3
+    assert found[:, 1].tolist() == [0.25] * 3
+    assert found[:, 2].tolist() == factor(plain, 3)
 
 
 def test_scalars_are_worked_out_in_float64_whatever_the_training() -> None:

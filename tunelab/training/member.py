@@ -1,5 +1,6 @@
 """A trial while it trains: all that a checkpoint of it would hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from tunelab.contracts import Array, Backend
 from tunelab.experiment import Configuration
 from tunelab.training.network import Network
+from tunelab.training.pieces import slot_sizes
 from tunelab.training.streams import Purpose, stream
 from tunelab.trial import Trial
 
@@ -24,7 +26,9 @@ class Member:
         slots: the optimizer's arrays `(n,)` by name.
         epoch, step: how many it has finished.
         lr: the learning rate of its last step.
+        result: what was evaluated last, where that is not theta (`Optimizer.averages`).
         noise: its stream of dropout noise in the present epoch.
+        memory: what its schedule remembers of past epochs.
     """
 
     trial: Trial
@@ -36,9 +40,12 @@ class Member:
     epoch: int = 0
     step: int = 0
     lr: float = 0.0
+    result: Array | None = None
     noise: np.random.Generator = field(init=False)
+    memory: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.memory = self.configuration.schedule.memory()
         self.renew_noise()
 
     @classmethod
@@ -47,7 +54,10 @@ class Member:
     ) -> "Member":
         """Return a member that has not trained yet."""
         theta = backend.asarray(network.initial(trial.seed))
-        slots = {name: backend.zeros(theta.shape) for name in configuration.optimizer.slots}
+        optimizer = configuration.optimizer
+        slots = {name: backend.zeros((size,)) for name, size in slot_sizes(optimizer, network).items()}
+        for name in optimizer.copies:
+            slots[name][...] = theta
         return cls(trial, configuration, network, configuration.training.epochs * steps_per_epoch, theta, slots)
 
     def renew_noise(self) -> None:

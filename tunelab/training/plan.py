@@ -7,6 +7,7 @@ computed when it is needed, and next to nothing as one array over steps and memb
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -34,19 +35,23 @@ def plan(members: Sequence[Member], groups: Sequence[slice], steps: int, backend
     """Return the scalars of the next `steps` steps of members that are sorted into groups of one rule."""
     done = np.array([[member.step] for member in members])
     before = np.arange(steps)[:, None, None] + done  # (S, P, 1)
-    lr = column(members, lambda m: m.configuration.optimizer.lr) * factors(members, before)
-    scalars = []
-    for group in groups:
-        rows = at_least_two(range(len(members))[group])
-        optimizers = [members[row].configuration.optimizer for row in rows]
-        hyper = hyperparameters(optimizers)
-        hyper.lr = lr[:, rows]
-        values = optimizers[0].scalars(hyper, before[:, rows] + 1.0)
-        shape, count = hyper.lr.shape, group.stop - group.start
-        scalars.append(
-            {name: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for name, value in values.items()}
-        )
-    return Plan(lr, tuple(scalars))
+    factor = factors(members, before)
+    lr = column(members, lambda m: m.configuration.optimizer.lr) * factor
+    return Plan(lr, tuple(_scalars(members, group, factor, before, backend) for group in groups))
+
+
+def _scalars(
+    members: Sequence[Member], group: slice, factor: np.ndarray, before: np.ndarray, backend: Backend
+) -> dict[str, Array]:
+    """Return the scalars of one group's rule, `(S, p, 1)` each."""
+    rows = at_least_two(range(len(members))[group])
+    optimizers = [members[row].configuration.optimizer for row in rows]
+    hyper = hyperparameters(optimizers)
+    for name in optimizers[0].scheduled:
+        setattr(hyper, name, getattr(hyper, name) * factor[:, rows])
+    values = optimizers[0].scalars(hyper, before[:, rows] + 1.0)
+    shape, count = factor[:, rows].shape, group.stop - group.start
+    return {name: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for name, value in values.items()}
 
 
 def factors(members: Sequence[Member], before: np.ndarray) -> np.ndarray:
@@ -64,7 +69,10 @@ def factors(members: Sequence[Member], before: np.ndarray) -> np.ndarray:
     for kind in kinds.values():
         rows = at_least_two(kind)
         schedules = [members[row].configuration.schedule for row in rows]
-        factor = schedules[0].factor(hyperparameters(schedules), after[:, rows], remaining[rows])
+        memories = [members[row].memory for row in rows]
+        remembered = {name: np.array([[memory[name]] for memory in memories], np.float64) for name in memories[0]}
+        hyper = SimpleNamespace(**vars(hyperparameters(schedules)), **remembered)
+        factor = schedules[0].factor(hyper, after[:, rows], remaining[rows])
         found[:, kind] *= np.broadcast_to(factor, after[:, rows].shape)[:, : len(kind)]
     return found
 
@@ -79,9 +87,14 @@ def at_least_two(rows: Sequence[int]) -> list[int]:
 
 
 def hyperparameters(plugins: Sequence[Plugin]) -> SimpleNamespace:
-    """Return the float fields of plugins of one structure, `(P, 1)` each."""
-    rows = [plugin.numbers() for plugin in plugins]
-    return SimpleNamespace(**{name: np.array([[row[name]] for row in rows]) for name in rows[0]})
+    """Return the float fields of plugins of one structure, `(P, 1)` each, and those of the plugins that they hold."""
+
+    def fields(name: str) -> list[Any]:
+        return [getattr(plugin, name) for plugin in plugins]
+
+    numbers = {name: np.array(fields(name))[:, None] for name in plugins[0].numbers()}
+    parts = {name: hyperparameters(fields(name)) for name in plugins[0].parts()}
+    return SimpleNamespace(**numbers, **parts)
 
 
 def column(members: Sequence[Member], of: Callable[[Member], float]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,9 +158,10 @@ class Population:
         if not self.members:
             return
         columns: dict[str, np.ndarray] = {}
-        for prefix, (x, y) in self._arrays.parts.items():
-            for name, values in self._passes.evaluate(x, y).items():
-                columns[prefix + name] = values
+        with self._averaged():
+            for prefix, (x, y) in self._arrays.parts.items():
+                for name, values in self._passes.evaluate(x, y).items():
+                    columns[prefix + name] = values
         columns["lr"] = np.array([member.lr for member in self.members])
         lost = {}
         for row, member in enumerate(self.members):
@@ -169,6 +171,7 @@ class Population:
             if wrong:
                 lost[member.trial.number] = (wrong[0], metrics[wrong[0]])
             else:
+                member.memory = member.configuration.schedule.observe(member.memory, metrics)
                 yield Report(member.trial.number, member.epoch, member.step, metrics)
         for member in self.release(lambda member: member.trial.number in lost):
             yield self._diverged(member, *lost[member.trial.number])
@@ -180,6 +183,17 @@ class Population:
     def _sound(self, name: str, value: float) -> bool:
         """Return whether a metric is finite and, if it is a loss, within the bound."""
         return math.isfinite(value) and not (name.endswith("loss") and value > self._bound)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the parameters to evaluate in the place of those to train, where a rule tells them apart."""
+        trained = [group.to_evaluation() for _, group in self._groups]
+        for (where, _), rows in zip(self._groups, trained, strict=True):
+            for row, member in enumerate(self.members[where], start=where.start):
+                member.result = None if rows is None else self._theta[row].copy()
+        yield
+        for (_, group), rows in zip(self._groups, trained, strict=True):
+            group.to_training(rows)
 
     def _diverged(self, member: Member, metric: str, value: float) -> Ended:
         epoch = -(-member.step // self.cohort.steps)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tunelab.contracts import Array, Backend, Optimizer
 from tunelab.training.member import Member
+from tunelab.training.pieces import Part, Piece, pieces, slot_sizes
 
 BLOCK = 65_536
 """Numbers that a rule sees at once: its arrays then stay in a core's cache from one operation to the next."""
@@ -54,16 +55,24 @@ class RuleGroup:
 
     def __init__(self, members: Sequence[Member], theta: Array, grad: Array, backend: Backend) -> None:
         self.optimizer: Optimizer = members[0].configuration.optimizer
-        self.slots = {name: backend.empty(theta.shape) for name in self.optimizer.slots}
+        network = members[0].network
+        sizes = slot_sizes(self.optimizer, network)
+        self.slots = {name: backend.empty((len(members), size)) for name, size in sizes.items()}
         for name, rows in self.slots.items():
             for row, member in enumerate(members):
                 rows[row] = member.slots[name]
-        self._xp = backend.xp
+        self._xp, self._backend = backend.xp, backend
         self._tiny = 1e8 * float(backend.xp.finfo(theta.dtype).tiny)
-        self._blocks = list(self._split(theta, grad, backend))
+        self._theta = theta
+        self._blocks = (
+            self._elements(theta, grad, backend)
+            if self.optimizer.sees == "elements"
+            else self._tensors(theta, grad, pieces(self.optimizer, network), backend)
+        )
         self._scalars: list[list[SimpleNamespace]] = []
 
-    def _split(self, theta: Array, grad: Array, backend: Backend) -> "list[_Block]":
+    def _elements(self, theta: Array, grad: Array, backend: Backend) -> list[_Block]:
+        """Cut the rows into blocks that stay in cache: what a rule does to an element depends on that element alone."""
         members, size = theta.shape
         tall = max(1, min(members, BLOCK // max(size, 1)))
         wide = -(-size // max(1, -(-size // BLOCK)))
@@ -79,10 +88,29 @@ class RuleGroup:
                 blocks.append(_Block(rows, theta[part], grad[part], slots, free))
         return blocks
 
+    def _tensors(self, theta: Array, grad: Array, parts: Sequence[Piece], backend: Backend) -> list[_Block]:
+        """Return one block a tensor, of all members."""
+        lengths = [piece.where.stop - piece.where.start for piece in parts]
+        scratch = backend.empty((len(theta) * max(lengths),))
+        return [
+            _Block(
+                slice(None),
+                _view(theta, piece),
+                _view(grad, piece),
+                {name: _view(self.slots[name], part) for name, part in piece.slots.items()},
+                scratch[: len(theta) * length].reshape(len(theta), *piece.shape),
+            )
+            for piece, length in zip(parts, lengths, strict=True)
+        ]
+
     def prepare(self, scalars: dict[str, Array], steps: int) -> None:
         """Lay out the scalars `(S, p, 1)` of the next steps, so that a step only picks them up."""
+        shaped = [
+            {name: v[:, block.rows].reshape(len(v), -1, *[1] * (block.theta.ndim - 1)) for name, v in scalars.items()}
+            for block in self._blocks
+        ]
         self._scalars = [
-            [SimpleNamespace(**{name: v[step, block.rows] for name, v in scalars.items()}) for block in self._blocks]
+            [SimpleNamespace(**{name: v[step] for name, v in block.items()}) for block in shaped]
             for step in range(steps)
         ]
 
@@ -90,6 +118,21 @@ class RuleGroup:
         """Apply the rule, with the scalars of step `step` of those prepared."""
         for block, k in zip(self._blocks, self._scalars[step], strict=True):
             self.optimizer.update(self._xp, block.theta, block.grad, block.slots, k, block.scratch)
+
+    def to_evaluation(self) -> Array | None:
+        """Put the parameters to evaluate in place of those to train; return the latter, None if they are the same."""
+        if not self.optimizer.averages:
+            return None
+        trained = self._backend.empty(self._theta.shape)
+        trained[...] = self._theta
+        for block in self._blocks:
+            self.optimizer.average(self._xp, block.theta, block.slots, block.scratch)
+        return trained
+
+    def to_training(self, trained: Array | None) -> None:
+        """Undo `to_evaluation`."""
+        if trained is not None:
+            self._theta[...] = trained
 
     def flush(self) -> None:
         """Set slot values that are all but denormal to zero.
@@ -104,3 +147,8 @@ class RuleGroup:
         for name, rows in self.slots.items():
             for row, member in zip(rows, members, strict=True):
                 member.slots[name] = row.copy()
+
+
+def _view(rows: Array, part: Part) -> Array:
+    """Return a part of flat rows `(p, n)` as tensors `(p, *shape)`, without a copy."""
+    return rows[:, part.where].reshape(len(rows), *part.shape)

@@ -162,7 +162,8 @@ class Trainer:
         if self._best is not None and score <= self._best:
             return None
         self._best = score
-        return member.network.named(self._backend.to_numpy(member.theta))
+        weights = member.theta if member.result is None else member.result
+        return member.network.named(self._backend.to_numpy(weights))
 
     def _restart_apart(self, population: Population, error: Exception) -> Iterator[Ended]:
         """Fail the only member of a population that raised, or queue each of several to start again alone."""
