@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from tunelab.contracts import Schedule
+from tunelab.training.plan import hyperparameters
 
 TOTALS = (1, 2, 3, 7, 100, 999)
 
 
 def factors(members: Sequence[Schedule], totals: Sequence[int]) -> np.ndarray:
     """Return the factors `(S, P)` of members that train for `totals` steps; S is the longest training."""
-    hyper = {name: np.array([[getattr(m, name)] for m in members]) for name in members[0].numbers()}
+    hyper = vars(hyperparameters(members)) | {name: np.array([[v]]) for name, v in members[0].memory().items()}
     step = np.arange(max(totals)).reshape(-1, 1, 1)
     step = np.minimum(step, np.array(totals)[:, None] - 1)  # (S, P, 1): a member that has ended stays at its last step
     found = members[0].factor(SimpleNamespace(**hyper), step, np.array(totals)[:, None])

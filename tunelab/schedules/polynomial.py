@@ -34,4 +34,6 @@ class Polynomial(Schedule):
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return final + (1 - final) * (1 - t / total)^power."""
-        return hyper.final + (1 - hyper.final) * (1 - step / total) ** hyper.power
+        left = 1 - step / total
+        each = hyper.power + 0 * left  # numpy.power squares where one 2.0 serves many numbers: other bits on AVX-512
+        return hyper.final + (1 - hyper.final) * left**each

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
+from tunelab.schedules.whole_steps import whole_steps
 from tunelab.space import Float
 
 
@@ -35,5 +36,5 @@ class Step(Schedule):
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return gamma^floor(t / s)."""
-        interval = np.ceil(hyper.every * total * (1 - 1e-12))  # 0.1 * 30 is just above 3
+        interval = whole_steps(hyper.every, total)
         return hyper.gamma ** np.floor(step / interval)
