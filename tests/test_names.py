@@ -22,9 +22,14 @@ SURFACE = {
     "tunelab.models.layers": ["GELU", "Dense", "Dropout", "LayerNorm", "Point", "ReLU", "Softplus", "Tanh"],
     "tunelab.models.losses": ["CrossEntropy", "MeanSquaredError", "Surface", "loss_for", "surface_for"],
     "tunelab.optimizers": [
-        "SGD", "AdaGrad", "Adam", "AdamW", "GradientDescent", "HeavyBall", "Momentum", "Nesterov", "RMSprop",
+        "ASGD", "LAMB", "LARS", "SGD", "SOAP", "AMSGrad", "AdaGrad", "Adadelta", "Adafactor", "Adam", "AdamW",
+        "Adamax", "DAdaptation", "GradientDescent", "HeavyBall", "Lion", "Momentum", "Muon", "NAdam", "NAdamW",
+        "Nesterov", "Prodigy", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Shampoo",
     ],
-    "tunelab.schedules": ["Constant", "Cosine", "Exponential", "InverseTime", "Linear", "Polynomial", "Step"],
+    "tunelab.schedules": [
+        "REX", "SGDR", "WSD", "Constant", "Cosine", "Exponential", "InverseSqrt", "InverseTime", "Linear", "MultiStep",
+        "OneCycle", "Piecewise", "Polynomial", "ReduceOnPlateau", "Step", "Then", "Triangular", "Triangular2",
+    ],
     "tunelab.study": ["Snapshot", "Study", "run"],
     "tunelab.tracking": ["MLflowTracker", "MemoryTracker"],
 }  # fmt: skip
@@ -42,9 +47,15 @@ SETTINGS = {
 
 PLUGINS = {
     "optimizer": [
-        "adagrad", "adam", "adamw", "gradient-descent", "heavy-ball", "momentum", "nesterov", "rmsprop", "sgd",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "amsgrad", "asgd", "d-adaptation",
+        "gradient-descent", "heavy-ball", "lamb", "lars", "lion", "momentum", "muon", "nadam", "nadamw", "nesterov",
+        "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "schedule-free-sgd", "sgd", "shampoo", "soap",
     ],
-    "schedule": ["constant", "cosine", "exponential", "inverse-time", "linear", "polynomial", "step"],
+    "schedule": [
+        "constant", "cosine", "exponential", "inverse-sqrt", "inverse-time", "linear", "multi-step", "one-cycle",
+        "piecewise", "polynomial", "reduce-on-plateau", "rex", "sgdr", "step", "then", "triangular", "triangular2",
+        "wsd",
+    ],
     "model": [
         "beale", "branin", "function", "linear-regression", "mlp", "quadratic", "rosenbrock", "softmax-regression",
     ],

@@ -161,7 +161,7 @@ def test_one_distribution_seen_twice_is_one(shelf: Shelf, monkeypatch: pytest.Mo
 
 
 def test_an_unknown_name_suggests_near_ones() -> None:
-    with pytest.raises(PluginError, match=r"no optimizer named 'adm'; did you mean 'adam' or 'adamw'\? Known: adagrad"):
+    with pytest.raises(PluginError, match=r"no optimizer named 'adm'; did you mean 'adam' or .*\? Known: adadelta"):
         load("optimizer", "adm")
 
 

@@ -32,7 +32,7 @@ def gradients(members: int, *, steps: int = STEPS, elements: int = ELEMENTS, see
 def scalars(members: Sequence[Optimizer], factors: np.ndarray) -> dict[str, np.ndarray]:
     """Return the rule's scalars `(S, P, 1)` in float64."""
     hyper = {name: np.array([[getattr(m, name)] for m in members]) for name in members[0].numbers()}
-    hyper["lr"] = factors[:, None, None] * hyper["lr"]
+    hyper |= {name: factors[:, None, None] * hyper[name] for name in members[0].scheduled}
     step = np.arange(1, len(factors) + 1).reshape(-1, 1, 1)
     found = members[0].scalars(SimpleNamespace(**hyper), step)
     return {name: np.broadcast_to(v, (len(factors), len(members), 1)) for name, v in found.items()}

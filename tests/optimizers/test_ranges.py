@@ -8,15 +8,18 @@ from tunelab.errors import PluginError
 from tunelab.space import Float
 
 from .rules import POPULATIONS
+from .tensor_rules import TENSOR_POPULATIONS
 
 RULES: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__]
-MOMENTUM_LIKE = {"momentum", "rho", "beta1", "beta2"}
+MOMENTUM_LIKE = {"momentum", "rho", "beta1", "beta2", "adam_beta1", "adam_beta2"}
+SHARED = {"bias_correction", "every", "longest"}
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
 
 def test_every_rule_is_tested() -> None:
-    assert {type(members[0]) for members in POPULATIONS.values()} == set(RULES)
+    populations = [*POPULATIONS.values(), *TENSOR_POPULATIONS.values()]
+    assert {type(members[0]) for members in populations} == set(RULES)
 
 
 @each_rule
@@ -43,7 +46,7 @@ def test_what_is_near_one_is_searched_by_its_distance_to_one(rule: type[Optimize
 
 @each_rule
 def test_every_field_is_a_number_that_may_differ_between_members(rule: type[Optimizer]) -> None:
-    assert set(rule().numbers()) == set(rule.model_fields)
+    assert set(rule().numbers()) == set(rule.model_fields) - SHARED
 
 
 @each_rule

@@ -1,13 +1,61 @@
 """The rules that come with tunelab, one a file; a third party's are found in the same way, by entry point."""
 
+from tunelab.optimizers.adadelta import Adadelta
+from tunelab.optimizers.adafactor import Adafactor
 from tunelab.optimizers.adagrad import AdaGrad
 from tunelab.optimizers.adam import Adam
+from tunelab.optimizers.adamax import Adamax
 from tunelab.optimizers.adamw import AdamW
+from tunelab.optimizers.amsgrad import AMSGrad
+from tunelab.optimizers.asgd import ASGD
+from tunelab.optimizers.d_adaptation import DAdaptation
 from tunelab.optimizers.gradient_descent import GradientDescent
 from tunelab.optimizers.heavy_ball import HeavyBall
+from tunelab.optimizers.lamb import LAMB
+from tunelab.optimizers.lars import LARS
+from tunelab.optimizers.lion import Lion
 from tunelab.optimizers.momentum import Momentum
+from tunelab.optimizers.muon import Muon
+from tunelab.optimizers.nadam import NAdam
+from tunelab.optimizers.nadamw import NAdamW
 from tunelab.optimizers.nesterov import Nesterov
+from tunelab.optimizers.prodigy import Prodigy
+from tunelab.optimizers.radam import RAdam
 from tunelab.optimizers.rmsprop import RMSprop
+from tunelab.optimizers.rprop import Rprop
+from tunelab.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from tunelab.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from tunelab.optimizers.sgd import SGD
+from tunelab.optimizers.shampoo import Shampoo
+from tunelab.optimizers.soap import SOAP
 
-__all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "GradientDescent", "HeavyBall", "Momentum", "Nesterov", "RMSprop"]
+__all__ = [
+    "ASGD",
+    "LAMB",
+    "LARS",
+    "SGD",
+    "SOAP",
+    "AMSGrad",
+    "AdaGrad",
+    "Adadelta",
+    "Adafactor",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "DAdaptation",
+    "GradientDescent",
+    "HeavyBall",
+    "Lion",
+    "Momentum",
+    "Muon",
+    "NAdam",
+    "NAdamW",
+    "Nesterov",
+    "Prodigy",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "Shampoo",
+]
