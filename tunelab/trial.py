@@ -141,6 +141,7 @@ class StudyRecord:
         objective: the metric that is optimised.
         maximize: whether more of it is better.
         searched: names of the flat hyperparameters that vary.
+        shared: those of them that every trial has, whichever alternatives it drew: the axes on which all compare.
         folder: where the study keeps its files.
         source_file: the Python file that defines the experiment, where there is one.
         data: None for a function that is minimised without data.
@@ -153,6 +154,7 @@ class StudyRecord:
     objective: str
     maximize: bool
     searched: tuple[str, ...]
+    shared: tuple[str, ...]
     seed: int
     folder: "Path"
     source_file: "Path | None" = None

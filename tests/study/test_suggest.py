@@ -15,10 +15,12 @@ from tunelab.study.suggest import (
     OptunaSuggest,
     defaults,
     ends,
+    first_options,
     from_optuna,
     grid,
     optuna_name,
     searched,
+    shared,
     to_optuna,
 )
 
@@ -170,3 +172,11 @@ def test_a_grid_over_a_wide_range_does_not_have_to_be_made_whole() -> None:
 )
 def test_what_varies_is_named_once_and_flat(experiment: Experiment, names: tuple[str, ...]) -> None:
     assert searched(experiment) == names
+
+
+def test_what_every_trial_has_is_told_from_what_some_have() -> None:
+    experiment = bowl(optimizer=Choice(SGD, Momentum), epochs=Int(1, 3), model=Choice(Quadratic(), "branin"))
+    assert shared(experiment) == ("model", "optimizer", "optimizer.lr", "epochs")
+    assert shared(bowl(optimizer="momentum")) == searched(bowl(optimizer="momentum"))
+    for options in first_options(experiment):
+        assert set(shared(experiment)) <= set(experiment.draw(FixedSuggest(options)))

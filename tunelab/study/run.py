@@ -26,7 +26,7 @@ from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.storage import masked, open_storage
 from tunelab.study.study import WEIGHTS, Study
-from tunelab.study.suggest import defaults, grid, searched
+from tunelab.study.suggest import defaults, grid, searched, shared
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
@@ -204,6 +204,7 @@ def _record(
         objective=experiment.objective,
         maximize=experiment.maximize is not None,
         searched=searched(experiment),
+        shared=shared(experiment),
         seed=seed,
         folder=home,
         source_file=source_file,

@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from tunelab.contracts import Search, Value
+from tunelab.contracts import Plugin, Search, Value
 from tunelab.drawing import alternatives
 from tunelab.experiment import Experiment
 from tunelab.space import Choice, Float, Int
@@ -152,6 +152,19 @@ def searched(experiment: Experiment) -> tuple[str, ...]:
         for name in _varying(node, field):
             found.setdefault(name)
     return tuple(found)
+
+
+def shared(experiment: Experiment) -> tuple[str, ...]:
+    """Return those of the searched hyperparameters that every trial has, whichever alternatives it draws."""
+    found = set().union(*(_certain(node, field) for field, node in experiment.nodes.items()))
+    return tuple(name for name in searched(experiment) if name in found)
+
+
+def _certain(node: Any, name: str) -> set[str]:
+    if isinstance(node, Choice):
+        return {name}.union(set.intersection(*(_certain(option, name) for option in node.options)))
+    fields = node.fields if isinstance(node, Search) else dict(node) if isinstance(node, Plugin) else {}
+    return {name}.union(*(_certain(value, f"{name}.{field}") for field, value in fields.items()))
 
 
 def _varying(node: Any, name: str) -> Iterator[str]:

@@ -82,6 +82,7 @@ class StudyRun:
             objective=study.objective,
             maximize=study.maximize,
             searched=tuple(accepted_keys(dict.fromkeys(study.searched))),
+            shared=tuple(accepted_keys(dict.fromkeys(study.shared))),
             curves=curves,
             at=time.time(),
         )

@@ -34,7 +34,15 @@ def comparison_path(experiment_id: str, key: str) -> str:
 
 
 def view_value(
-    *, name: str, parent: str, objective: str, maximize: bool, searched: Sequence[str], curves: Sequence[str], at: float
+    *,
+    name: str,
+    parent: str,
+    objective: str,
+    maximize: bool,
+    searched: Sequence[str],
+    shared: Sequence[str],
+    curves: Sequence[str],
+    at: float,
 ) -> str:
     """Return the tag's value.
 
@@ -43,7 +51,9 @@ def view_value(
         parent: the parent run's identifier; its children are shown.
         objective: the metric by which they are sorted, the best first; `curves` shows it first.
         maximize: whether more of it is better.
-        searched: the parameters that vary: the axes of the parallel coordinates.
+        searched: the parameters that vary: the columns of the table.
+        shared: those of them that every trial has: the axes of the parallel coordinates, which MLflow leaves empty
+            where no trial has them all.
         curves: the metrics that are drawn over the epochs.
         at: the time of writing, Unix seconds.
     """
@@ -59,7 +69,7 @@ def view_value(
         "runsHiddenMode": "SHOWALL",
         "hideEmptyCharts": True,
         "groupBy": None,
-        "compareRunCharts": _charts(objective, searched, curves),
+        "compareRunCharts": _charts(objective, searched, shared, curves),
         "isAccordionReordered": True,  # or the sections stand in the alphabet's order
         "compareRunSections": [_section(key) for key in _SECTIONS],
     }
@@ -68,12 +78,14 @@ def view_value(
     return json.dumps({"name": name, "createdAt": stamp, "updatedAt": stamp, "state": f"deflate;{packed}"})
 
 
-def _charts(objective: str, searched: Sequence[str], curves: Sequence[str]) -> list[dict[str, object]]:
+def _charts(
+    objective: str, searched: Sequence[str], shared: Sequence[str], curves: Sequence[str]
+) -> list[dict[str, object]]:
     rates = [name for name in searched if is_rate(name)]
     return [
         *(_scatter(log_axis(rate)) for rate in rates),
         _line(objective, "rates"),
-        _parallel([log_axis(name) if name in rates else name for name in searched]),
+        _parallel([log_axis(name) if name in rates else name for name in shared]),
         *(_line(metric, "curves") for metric in curves if metric != objective),
     ]
 
@@ -113,13 +125,13 @@ def _chart(kind: str, section: str, about: str, **fields: object) -> dict[str, o
     }
 
 
-def _parallel(searched: Sequence[str]) -> dict[str, object]:
+def _parallel(shared: Sequence[str]) -> dict[str, object]:
     return _chart(
         "PARALLEL",
         "compare",
         "searched",
         runsCountToCompare=200,
-        selectedParams=list(searched),
+        selectedParams=list(shared),
         selectedMetrics=["objective"],
         showAllRuns=True,
     )

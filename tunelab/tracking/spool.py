@@ -187,6 +187,7 @@ def _study(plain: dict[str, Any]) -> StudyRecord:
     source, data = plain["source_file"], plain["data"]
     restored = {
         "searched": tuple(plain["searched"]),
+        "shared": tuple(plain["shared"]),
         "folder": Path(plain["folder"]),
         "source_file": Path(source) if source else None,
         "data": DataRecord(**data) if data else None,
