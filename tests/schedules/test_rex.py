@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from torch.optim.lr_scheduler import LambdaLR
 
+from tunelab.contracts import Hyper
 from tunelab.schedules import REX, Linear
 
 from .factors import TOTALS, alone, torch_factors
@@ -32,3 +33,8 @@ def test_ends(total: int) -> None:
     assert factors[0] == 1
     assert factors[-1] == pytest.approx(2 / (total + 1), rel=1e-12)
     assert (factors >= alone(Linear(), total)).all()
+
+
+def test_what_has_reached_zero_stays_there() -> None:
+    steps = np.arange(10, 25).reshape(-1, 1, 1)
+    assert (REX().factor(Hyper(), steps, np.array([[10]])) == 0).all()

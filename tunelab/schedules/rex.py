@@ -10,8 +10,8 @@ class REX(Schedule):
 
         factor(t) = (1 - p) / (1 - p / 2),    p = t / total
 
-    1 at the first step, 2 / (total + 1) at the last; 0 would be reached one step later. PyTorch and optax have none.
-    The paper writes the denominator as 1/2 + (1 - p) / 2, which is the same.
+    1 at the first step, 2 / (total + 1) at the last; 0 would be reached one step later, and kept. PyTorch and optax
+    have none. The paper writes the denominator as 1/2 + (1 - p) / 2, which is the same.
 
     >>> REX().factor(Hyper(), np.arange(4).reshape(4, 1, 1), np.array([[4]])).ravel().round(4).tolist()
     [1.0, 0.8571, 0.6667, 0.4]
@@ -22,5 +22,5 @@ class REX(Schedule):
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return (1 - p) / (1 - p / 2)."""
-        part = np.divide(step, total)
+        part = np.minimum(np.divide(step, total), 1.0)
         return (1 - part) / (1 - part / 2)
