@@ -13,13 +13,13 @@ from tunelab.models.layers import ReLU
 from tunelab.models.losses import CrossEntropy
 from tunelab.optimizers import SGD, Adam
 from tunelab.schedules import Linear
-from tunelab.space import Choice, Float, Int
+from tunelab.space import Choice, Float, FromTrials, Int
 from tunelab.trial import Orders, Progress
 
 
 class Sample(Plugin):
     rate: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.1
-    width: Annotated[int, Field(ge=1), Int(1, 8)] = 4
+    width: Annotated[int, Field(ge=1), Int(1, 8), FromTrials(10)] = 4
     share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     limit: PositiveFloat | None = None
     mode: str = "plain"
@@ -136,6 +136,18 @@ def test_a_schedule_remembers_nothing_unless_it_says_so() -> None:
 def test_ranges_are_those_that_fields_carry() -> None:
     assert set(MLP.ranges()) == {"width", "depth"}
     assert Sample.ranges() == {"rate": Float(1e-3, 1.0, log=True), "width": Int(1, 8)}
+
+
+def test_a_search_knows_which_of_its_ranges_nobody_asked_for() -> None:
+    assert Sample.search().own == {"rate", "width"}
+    assert Sample.search(rate=0.1).own == {"width"}
+    assert Sample.search(width=Int(1, 8), share=Float(0, 0.5)).own == {"rate"}
+    assert Sample.search(width=Int(1, 8)) != Sample.search()
+    assert Search(Sample, {"rate": Float(0.1, 1)}).own == frozenset()
+
+
+def test_a_field_says_from_how_many_trials_on_it_is_searched() -> None:
+    assert Sample.from_trials() == {"width": 10}
 
 
 def test_a_rule_without_scalars_of_its_own_gets_its_float_fields() -> None:

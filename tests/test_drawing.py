@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from spaces import experiments
 
 from tunelab import Choice, Experiment, Float, Int
-from tunelab.contracts import Plugin, Value
-from tunelab.drawing import alternatives, chosen, draw, rebuild, varies
+from tunelab.contracts import Plugin, Search, Value
+from tunelab.drawing import alternatives, chosen, draw, rebuild, settled, varies
 from tunelab.errors import ExperimentError
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, Adam, GradientDescent, Lookahead
@@ -214,3 +214,8 @@ def test_the_chosen_classes_are_found_without_making_a_plugin() -> None:
 )
 def test_a_node_varies_if_anything_in_it_does(node: Any, answer: bool) -> None:
     assert varies(node) is answer
+
+
+def test_a_search_of_nothing_settles_into_its_plugin() -> None:
+    assert settled(Search(SGD, {"lr": 0.5})) == SGD(lr=0.5)
+    assert settled(SGD.search()) == SGD.search()

@@ -94,6 +94,17 @@ def test_a_function_in_a_search_is_written_by_its_name() -> None:
     json.dumps(encode(search))
 
 
+def test_the_ranges_that_nobody_asked_for_are_named() -> None:
+    assert encode(Adam.search(lr=0.1, eps=Float(1e-8, 1e-4)))["own"] == ["beta1", "beta2"]
+    assert "own" not in encode(SGD.search(lr=Float(0.1, 1)))
+
+
+def test_a_form_from_before_they_were_named_holds_ranges_that_somebody_asked_for() -> None:
+    form = encode(SGD.search())
+    del form["own"]
+    assert decode(form, None) == SGD.search(lr=SGD.ranges()["lr"]) != SGD.search()
+
+
 @pytest.mark.parametrize(
     ("form", "error", "says"),
     [
@@ -108,6 +119,8 @@ def test_a_function_in_a_search_is_written_by_its_name() -> None:
         ({"choice": {"float": {}}}, ExperimentError, "no float, int, choice or plugin"),
         ({"plugin": "adm", "fields": {}}, PluginError, "no optimizer named 'adm'; did you mean 'adam'"),
         ({"plugin": "adam", "fields": {"rate": 1}}, PluginError, "Adam has no field 'rate'"),
+        ({"plugin": "adam", "fields": {"lr": 1}, "own": ["beta1"]}, ExperimentError, r'"own" must list .* lr, was \['),
+        ({"plugin": "adam", "fields": {"lr": 1}, "own": 3}, ExperimentError, '"own" must list .*, was 3'),
         ({"plugin": "no_such_module:Rule", "fields": {}}, ExperimentError, "cannot be imported here"),
         ({"plugin": "json:Rule", "fields": {}}, ExperimentError, "cannot be imported here"),
         ({"plugin": "json:dumps", "fields": {}}, ExperimentError, "'json:dumps' is no plugin"),

@@ -56,7 +56,7 @@ OUTSIDE: dict[str, set[str]] = {
     "training": {"numpy"},
     "executors": {"cloudpickle", "threadpoolctl"},
     "tracking": {"numpy"},
-    "study": {"numpy", "optuna", "pandas"},
+    "study": {"numpy", "optuna", "pandas", "pydantic"},
     "cli": {"typer", "rich", "cloudpickle"},
     "tunelab": set(),
 }

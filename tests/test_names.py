@@ -45,7 +45,8 @@ FIELDS = [
 
 SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
-    "tracker": None, "tracking_uri": None, "executor": "process", "source_file": None,
+    "tracker": None, "tracking_uri": None, "executor": "process", "search": "auto", "widen": False,
+    "source_file": None,
 }  # fmt: skip
 
 PLUGINS = {
@@ -100,7 +101,7 @@ def test_a_study_has_these_attributes() -> None:
     public = {name for name in (*tunelab.Study.__dataclass_fields__, *vars(tunelab.Study)) if not name.startswith("_")}
     assert public == {
         "name", "experiment", "folder", "trials", "best", "progress", "first_trial_s", "test", "mirror", "optuna",
-        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame",
+        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame", "held", "at_bounds",
     }  # fmt: skip
 
 

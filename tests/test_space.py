@@ -15,7 +15,7 @@ from spaces import any_choice, any_float, any_int
 from tunelab.contracts import Search
 from tunelab.errors import SpaceError
 from tunelab.plugins import CONTRACTS, listings, load
-from tunelab.space import Choice, Float, Int, Range
+from tunelab.space import Choice, Float, FromTrials, Int, Range
 from tunelab.study.suggest import OptunaSuggest
 
 if TYPE_CHECKING:
@@ -111,6 +111,28 @@ def test_at_does_not_fall(range_: Float, one: float, other: float) -> None:
     assert range_.at(max(one, other)) == pytest.approx(high, rel=1e-9, abs=1e-300)
 
 
+@given(any_float(), UNIT)
+@example(Float(-1e308, 1e308), 0.5)
+def test_unit_says_how_far_at_went(range_: Float, unit: float) -> None:
+    found = range_.unit(range_.at(unit))
+    assert 0 <= found <= 1
+    assert range_.at(found) == pytest.approx(range_.at(unit), rel=1e-9, abs=1e-300)
+
+
+def test_unit_is_even_on_the_searched_axis() -> None:
+    assert Float(1, 3).unit(1.5) == 0.25
+    assert Float(1e-4, 1, log=True).unit(1e-3) == pytest.approx(0.25)
+    assert Float(0, 0.9999, complement_log=True).unit(0.9) == pytest.approx(0.25)
+    assert [Float(1, 3).unit(value) for value in (1, 3, 0, 4)] == [0, 1, 0, 1]
+    assert Float(2, 2).unit(2) == 0.5
+
+
+@pytest.mark.parametrize("trials", [0, -1, 2.0, True, None])
+def test_a_range_is_worth_searching_from_a_whole_number_of_trials_on(trials: Any) -> None:
+    with pytest.raises(SpaceError, match=r"FromTrials\(trials=.*\): trials must be a whole number of 1 or more"):
+        FromTrials(trials)
+
+
 @given(any_float(), st.floats(allow_nan=False))
 def test_clip_returns_the_nearest_real_number(range_: Float, value: float) -> None:
     clipped = range_.clip(value)
@@ -181,11 +203,11 @@ def shares(range_: Int | Choice) -> list[float]:
 
 
 def assert_uniform(unit: np.ndarray) -> None:
-    """Kolmogorov and Smirnov's distance, at p = 0.001; and both ends come near."""
+    """Kolmogorov and Smirnov's distance, at p = 0.00002: a hundred ranges are tested; and both ends come near."""
     n = len(unit)
     ordered, steps = np.sort(unit), np.arange(n + 1) / n
     distance = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())
-    assert distance * math.sqrt(n) < 1.95
+    assert distance * math.sqrt(n) < 2.4
     assert ordered[0] < 10 / n
     assert ordered[-1] > 1 - 10 / n
 

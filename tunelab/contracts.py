@@ -1,9 +1,10 @@
 """What a plugin, a backend, a tracker and an executor must be. A plugin's author needs this page and no other.
 
 Letters for axes: `P` member, `S` step, `B` batch row, `n` parameter. Hyperparameters are fields: each has its bounds
-(`Field`), its default and, where it is worth searching, its range. A field whose value is a float may differ between
-the members of a population; any other field (a width, a flag) is shared by the members that train together. A field
-may hold a plugin: its float fields may differ too, and the rest of it is shared.
+(`Field`), its default and, where it is worth searching, its range; `FromTrials` beside the range says from how many
+trials on. A field whose value is a float may differ between the members of a population; any other field (a width, a
+flag) is shared by the members that train together. A field may hold a plugin: its float fields may differ too, and the
+rest of it is shared.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tunelab.errors import PluginError, SpaceError, suggestion
-from tunelab.space import Choice, Float, Int, Range
+from tunelab.space import Choice, Float, FromTrials, Int, Range
 
 if TYPE_CHECKING:
     from tunelab.trial import Mirror, Orders, Progress, Report, State, StudyRecord, Summary, Trial
@@ -65,13 +66,17 @@ class Plugin(BaseModel):
     def search(cls, **fields: "Value | Range | Plugin | type[Plugin] | Search") -> "Search":
         """Return this plugin with every field open that has a range of its own, but for the fields given here.
 
+        A range given here is always searched; those of its own that a study has too few trials for (`from_trials`)
+        stay at their defaults.
+
         Args:
             fields: a value fixes a field, a range searches it.
 
         Raises:
             PluginError: an unknown field, or a value or an end of a range outside the field's bounds.
         """
-        return Search(cls, cls.ranges() | fields)
+        own = cls.ranges()
+        return Search(cls, own | fields, frozenset(own.keys() - fields.keys()))
 
     @classmethod
     def ranges(cls) -> "dict[str, Range | Search]":
@@ -82,6 +87,12 @@ class Plugin(BaseModel):
             if own:
                 found[name] = own[0]
         return found
+
+    @classmethod
+    def from_trials(cls) -> dict[str, int]:
+        """Return the fields whose own range is searched from so many trials on; the others' always is."""
+        marks = ((name, mark) for name, info in cls.model_fields.items() for mark in info.metadata)
+        return {name: mark.trials for name, mark in marks if isinstance(mark, FromTrials)}
 
     @classmethod
     def check(cls, name: str, value: Any) -> Any:
@@ -140,10 +151,12 @@ class Search:
     Attributes:
         plugin: the class.
         fields: a value, a range, a plugin or another search for every field that is not left at its default.
+        own: the fields whose range is the plugin's own, which nobody asked for by name.
     """
 
     plugin: type[Plugin]
     fields: Mapping[str, Any] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         checked = {name: self.plugin.check(name, value) for name, value in self.fields.items()}

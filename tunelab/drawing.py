@@ -103,6 +103,11 @@ def varies(node: Node) -> bool:
     return isinstance(node, Range)
 
 
+def settled(search: Search) -> Plugin | Search:
+    """Return the search, or the plugin that it has come down to, if nothing of it varies."""
+    return search if varies(search) else search.plugin(**search.fields)
+
+
 def _fields(node: Plugin | Search, suggest: Suggest, name: str, path: str) -> Iterator[tuple[str, Value]]:
     given = _given(node)
     for field, info in _class(node).model_fields.items():

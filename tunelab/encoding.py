@@ -2,18 +2,19 @@
 
     Float, Int      {"float": {"low": 0.1, "high": 1.0, "log": true}}, {"int": {...}}
     Choice          {"choice": [...]}
-    a plugin        {"plugin": "adam", "fields": {"lr": 0.001, ...}}; fields may hold ranges
+    a plugin        {"plugin": "adam", "fields": {"lr": 0.001, ...}}; fields may hold ranges, and
+                    "own": ["beta1", ...] then names those whose range is the plugin's own
     a value         itself
 
 A plugin that is not announced by an entry point is written as `module:Class`.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
 
 from tunelab.contracts import Plugin, Search
-from tunelab.drawing import Node, varies
+from tunelab.drawing import Node, settled, varies
 from tunelab.errors import ExperimentError
 from tunelab.plugins import CONTRACTS, Kind, listings, load, name_of
 from tunelab.space import Choice, Float, Int, Range
@@ -27,7 +28,8 @@ def encode(node: Node, kind: Kind | None = None) -> Any:
         return {type(node).__name__.lower(): asdict(node)}
     if isinstance(node, Search):
         fields = {k: _encoded(node.plugin, k, v) for k, v in node.fields.items()}
-        return {"plugin": _reference(node.plugin), "fields": fields}
+        own = {"own": sorted(node.own)} if node.own else {}
+        return {"plugin": _reference(node.plugin), "fields": fields} | own
     if isinstance(node, Plugin):
         plain = node.model_dump(mode="json")
         fields = {k: encode(v) if isinstance(v, Plugin) else plain[k] for k, v in node}
@@ -60,8 +62,16 @@ def decode(form: Any, kind: Kind | None) -> Node:
         case {"plugin": str(name), "fields": dict(fields)}:
             plugin = _dereference(name, kind)
             values = {field: decode(value, _kind(plugin, field)) for field, value in fields.items()}
-            return Search(plugin, values) if any(map(varies, values.values())) else plugin(**values)
+            own = _own(form.get("own", []), values)
+            return Search(plugin, values, own) if any(map(varies, values.values())) else plugin(**values)
     raise ExperimentError(f"no float, int, choice or plugin: {form!r}")
+
+
+def _own(names: Any, values: dict[str, Any]) -> frozenset[str]:
+    """Return the fields whose range is the plugin's own: none in a form from before they were told apart."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in values for name in names):
+        raise ExperimentError(f'"own" must list some of the fields {", ".join(values)}, was {names!r}')
+    return frozenset(names)
 
 
 def _kind(plugin: type[Plugin], field: str) -> Kind | None:
@@ -125,10 +135,11 @@ def node_of(given: Any, kind: Kind) -> Node:
     if isinstance(given, type) and issubclass(given, Plugin):
         given = given.search()
     if isinstance(given, Search):
-        given = Search(given.plugin, {name: _inside(given.plugin, name, value) for name, value in given.fields.items()})
+        inside = {name: _inside(given.plugin, name, value) for name, value in given.fields.items()}
+        given = replace(given, fields=inside)
     contract = CONTRACTS[kind]
     if isinstance(given, Search) and issubclass(given.plugin, contract):
-        return given if varies(given) else given.plugin(**given.fields)
+        return settled(given)
     if isinstance(given, contract):
         return given
     wanted = f"a name, an instance of {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"

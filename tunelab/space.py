@@ -1,4 +1,7 @@
-"""What may vary: `Float`, `Int` and `Choice`, frozen records that say nothing of how they are searched."""
+"""What may vary: `Float`, `Int` and `Choice`, frozen records that say nothing of how they are searched.
+
+`FromTrials` stands beside a plugin's own range and says from how many trials on that range is worth searching.
+"""
 
 import math
 from collections.abc import Callable
@@ -51,6 +54,15 @@ class Float:
         """Return the value at `unit` (0 to 1) of the way from low to high on the searched axis."""
         a, b = self._axis(self.low), self._axis(self.high)
         return self.clip(self._from_axis((1 - unit) * a + unit * b))
+
+    def unit(self, value: float) -> float:
+        """Return how far the value lies from low (0) to high (1) on the searched axis; the inverse of `at`.
+
+        >>> Float(1e-4, 1.0, log=True).unit(0.01)
+        0.5
+        """
+        a, b, x = (self._axis(point) / 2 for point in (self.low, self.high, self.clip(value)))  # halves: b - a may be
+        return (x - a) / (b - a) if a < b else 0.5  # twice as large as the largest float
 
     def clip(self, value: float) -> float:
         """Return the number in the range that is nearest to `value`."""
@@ -148,6 +160,34 @@ class Choice:
 
 Range = Float | Int | Choice
 """Any of the three."""
+
+
+@dataclass(frozen=True)
+class FromTrials:
+    """How many trials a study must have before it searches the range that a plugin gives a field of its own.
+
+    It stands beside the range in the field's annotation; a range without it is always searched. With few trials, a
+    search of the learning rate alone finds more than one of everything. tunelab's own plugins say 10 for what matters
+    next (a momentum, a width), 25 for what fine-tunes (an epsilon, a decay) and 100 for beta2.
+
+    Source: the deep learning tuning playbook (Godbole et al. 2023): below 10 trials the learning rate; from 10 beta1
+    too; from 25 epsilon too; well above 25 beta2 too.
+
+    Args:
+        trials: so many, or more.
+
+    Raises:
+        SpaceError: trials that are no whole number of 1 or more.
+
+    >>> FromTrials(10)
+    FromTrials(trials=10)
+    """
+
+    trials: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
+            raise SpaceError(f"{self!r}: trials must be a whole number of 1 or more")
 
 
 def _take_ends(given: Float | Int, kind: type, plain: Callable[[Any], float], wanted: str) -> None:

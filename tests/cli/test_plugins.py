@@ -22,15 +22,18 @@ def test_every_plugin_is_listed_with_defaults_and_ranges(tunelab: Tunelab) -> No
     assert adam["hyperparameters"]["lr"] == {
         "default": "0.001",
         "range": {"float": {"low": 0.0001, "high": 0.03, "log": True, "complement_log": False}},
+        "from_trials": 1,
     }
-    assert found["dataset", "file"]["hyperparameters"]["path"] == {"default": "required", "range": None}
+    assert adam["hyperparameters"]["beta2"]["from_trials"] == 100
+    path = found["dataset", "file"]["hyperparameters"]["path"]
+    assert path == {"default": "required", "range": None, "from_trials": 1}
 
 
 def test_the_table_is_for_people(tunelab: Tunelab) -> None:
     told = tunelab("plugins").stdout
     assert "lr = 0.001 in [0.0001, 0.03] log" in told
-    assert "beta1 = 0.9 in [0.5, 0.98] log(1 - x)" in told
-    assert "width = 64 one of 32, 64, 128" in told
+    assert "beta1 = 0.9 in [0.5, 0.98] log(1 - x), from 10 trials on" in told
+    assert "width = 64 one of 32, 64, 128, from 10 trials on" in told
 
 
 @pytest.fixture

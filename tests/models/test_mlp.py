@@ -42,6 +42,7 @@ def test_gain_fits_the_activation(activation: str) -> None:
 
 def test_a_name_opens_width_and_depth_coarsely() -> None:
     assert MLP.ranges() == {"width": Choice(32, 64, 128), "depth": Int(1, 2)}
+    assert MLP.from_trials() == {"width": 10, "depth": 10}
 
 
 def test_a_dropout_rate_splits_no_cohort_but_zero_does() -> None:

@@ -47,6 +47,20 @@ def test_what_is_near_one_is_searched_by_its_distance_to_one(rule: type[Optimize
 
 
 @each_rule
+def test_below_ten_trials_one_thing_is_searched(rule: type[Optimizer]) -> None:
+    always = set(rule.ranges()) - set(rule.from_trials())
+    assert always == {"lr"} or (len(always) == 1 and "lr" not in rule.ranges())
+
+
+@each_rule
+def test_the_number_of_trials_decides_what_else_is(rule: type[Optimizer]) -> None:
+    """From 10 trials on what matters next, from 25 what fine-tunes, well above that beta2."""
+    assert set(rule.from_trials()) <= set(rule.ranges())
+    for name, trials in rule.from_trials().items():
+        assert trials in ({100} if "beta2" in name else {10} if name in MOMENTUM_LIKE else {10, 25})
+
+
+@each_rule
 def test_every_field_is_a_number_that_may_differ_between_members(rule: type[Optimizer]) -> None:
     assert set(rule().numbers()) == set(rule.model_fields) - SHARED
 

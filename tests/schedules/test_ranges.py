@@ -30,6 +30,11 @@ def test_every_end_of_a_range_satisfies_the_bounds(schedule: type[Schedule]) -> 
         assert getattr(schedule(**{name: allowed.high}), name) == allowed.high
 
 
+@each_schedule
+def test_few_trials_search_nothing_of_a_schedule(schedule: type[Schedule]) -> None:
+    assert schedule.from_trials() == dict.fromkeys(schedule.ranges(), 25)
+
+
 SHARED = {
     "MultiStep": {"milestones"},
     "Piecewise": {"at", "values", "shape"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunelab.errors import StoreError
-from tunelab.study.folder import new_folder
+from tunelab.study.folder import folders, new_folder
 
 
 def test_folders_are_numbered_from_one(tmp_path: Path) -> None:
@@ -22,6 +22,13 @@ def test_numbers_go_on_behind_the_highest(tmp_path: Path) -> None:
     assert new_folder(tmp_path, "digits").name == "digits-8"
     assert new_folder(tmp_path, "other").name == "other-10"
     assert new_folder(tmp_path, "digits-3").name == "digits-3-2"
+
+
+def test_the_newest_comes_first(tmp_path: Path) -> None:
+    for name in ("digits-2", "digits-10", "digits-x", "digits-3-1", "digits", "other-11"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in folders(tmp_path, "digits")] == ["digits-10", "digits-2"]
+    assert folders(tmp_path / "nowhere", "digits") == []
 
 
 def test_a_number_once_taken_is_not_given_again(tmp_path: Path) -> None:

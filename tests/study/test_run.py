@@ -88,8 +88,8 @@ def test_a_tracker_is_told_what_a_study_holds(mixed: tuple[Study, MemoryTracker,
         0,
         study.folder,
     )
-    assert record.experiment_hash == MIXED.hash
-    assert Experiment.from_json(record.experiment_json) == MIXED
+    assert record.experiment_hash == study.experiment.hash
+    assert Experiment.from_json(record.experiment_json) == study.experiment
     assert record.settings["pruner"] == "MedianPruner"
     assert tracker.closed
 
@@ -266,7 +266,7 @@ def test_a_timeout_too_short_for_one_trial_says_so(tmp_path: Path) -> None:
 def test_the_folder_holds_the_study(tmp_path: Path) -> None:
     study = search(wine(), tmp_path, trials=3)
     assert study.folder == tmp_path / "wine-1"
-    assert Experiment.from_json((study.folder / "experiment.json").read_text()) == wine()
+    assert Experiment.from_json((study.folder / "experiment.json").read_text()) == study.experiment
     assert {path.name for path in study.folder.iterdir()} >= {"optuna.journal", "best.npz", "experiment.json"}
     assert search(wine(), tmp_path, trials=3).name == "wine-2"
 

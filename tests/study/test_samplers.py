@@ -51,9 +51,9 @@ def test_the_defaults_go_first_and_no_study_ends_below_them(sampler: str, tmp_pa
     study = search(bowl(), tmp_path, sampler=sampler, trials=12)
     first = [trial.params for trial in study.optuna.trials]
     if sampler == "grid":
-        assert first == list(grid(bowl()))[:12]
+        assert first == list(grid(study.experiment))[:12]
         return
-    assert first[:3] == defaults(bowl())
+    assert first[:3] == defaults(study.experiment)
     assert study.best is not None
     assert all(study.best.value <= result.value for result in study.trials[:3])
 

@@ -61,9 +61,26 @@ def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> No
     _print_best(study.best, scope)
     for name, value in study.test.items():
         typer.echo(f"  {name} {shown(value)}")
+    print_notes(study)
     url = study.mirror.url or ""
     typer.echo(f"\nfiles    {study.folder} (the best trial's trained model: {WEIGHTS})")
     typer.echo(f"compare  {url if url.startswith('http') else shlex.join(ui)}")
+
+
+def print_notes(study: Study, *, err: bool = False) -> None:
+    """Print at which bounds the best trial lies, and what the number of trials was too small to search."""
+    for at in study.at_bounds:
+        typer.secho("warning: ", fg="yellow", bold=True, nl=False, err=err)
+        way = "upwards" if at.side == "upper" else "downwards"
+        typer.echo(
+            f"{at.name} = {shown(at.value)} is at the {at.side} end of {at.within}; "
+            f"widen it {way}, to {at.wider}, or let --widen do it",
+            err=err,
+        )
+    if study.held:
+        names = ", ".join(dict.fromkeys(each.name for each in study.held))
+        enough = max(each.trials for each in study.held)
+        typer.echo(f"held at defaults: {names} (to search them: --search all, or --trials {enough})", err=err)
 
 
 def print_kept(snapshot: Snapshot, scope: Scope, folder: Path) -> None:

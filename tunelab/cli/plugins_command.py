@@ -25,12 +25,14 @@ class Hyperparameter:
         default: its value unless given; `required` where there is none.
         range: what a search of it searches, in words; None where it is not searched by itself.
         encoded: the range as an experiment's JSON has it.
+        from_trials: how many trials a study needs to search it by itself.
     """
 
     name: str
     default: str
     range: str | None
     encoded: Any
+    from_trials: int
 
 
 @dataclass(frozen=True)
@@ -73,30 +75,35 @@ def rows() -> Iterator[Row]:
 def _hyperparameters(plugin: Any) -> Iterator[Hyperparameter]:
     from tunelab.encoding import encode
 
-    ranges = plugin.ranges()
+    ranges, from_trials = plugin.ranges(), plugin.from_trials()
     for name, info in plugin.model_fields.items():
         default = "required" if info.is_required() else _written(info.get_default(call_default_factory=True))
         within = ranges.get(name)
-        yield Hyperparameter(name, default, None if within is None else _in_words(within), encode(within))
+        enough = from_trials.get(name, 1)
+        words = None if within is None else _in_words(within, enough)
+        yield Hyperparameter(name, default, words, encode(within), enough)
 
 
 def _written(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _in_words(within: Any) -> str:
+def _in_words(within: Any, enough: int) -> str:
     from tunelab.contracts import Search
     from tunelab.plugins import name_of
     from tunelab.space import Choice
 
+    condition = f", from {enough} trials on" if enough > 1 else ""
     if isinstance(within, Search):
         return f"as {name_of(within.plugin)} is"
     if isinstance(within, Choice):
-        return f"one of {', '.join(map(_written, within.options))}"
+        return f"one of {', '.join(map(_written, within.options))}{condition}"
     axes = {"log": " log", "complement_log": " log(1 - x)"}
     axis = "".join(words for flag, words in axes.items() if getattr(within, flag, False))
     step = getattr(within, "step", 1)
-    return f"in [{_written(within.low)}, {_written(within.high)}]{axis}{f' step {step}' if step != 1 else ''}"
+    return (
+        f"in [{_written(within.low)}, {_written(within.high)}]{axis}{f' step {step}' if step != 1 else ''}{condition}"
+    )
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -106,7 +113,10 @@ def _plain(row: Row) -> dict[str, Any]:
         "name": listing.name,
         "distribution": listing.distribution,
         "version": listing.version,
-        "hyperparameters": {own.name: {"default": own.default, "range": own.encoded} for own in row.hyperparameters},
+        "hyperparameters": {
+            own.name: {"default": own.default, "range": own.encoded, "from_trials": own.from_trials}
+            for own in row.hyperparameters
+        },
         "error": row.error,
     }
 

@@ -1,6 +1,7 @@
 """`tunelab run`: search the experiment of a file. What it needs beside typer is imported when it runs."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +10,9 @@ from tunelab.cli.exit_codes import exit_codes
 from tunelab.cli.options import FOLDER, Debug, Folder, Json, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
+
+if TYPE_CHECKING:
+    from tunelab.experiment import Experiment
 
 
 def run(
@@ -29,6 +33,13 @@ def run(
     ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, random, qmc, cmaes, gp, nsgaii or grid.")] = "tpe",
     pruner: Annotated[str, typer.Option(help="none, median, asha or hyperband.")] = "none",
+    search: Annotated[
+        Literal["auto", "all"],
+        typer.Option(help="Of the ranges that plugins bring, search those worth so many trials, or all."),
+    ] = "auto",
+    widen: Annotated[
+        bool, typer.Option("--widen", help="Search further where the last study had its best trial at a bound.")
+    ] = False,
     executor: Annotated[
         Literal["process", "inline"], typer.Option(help="Train in a worker process, or in this one.")
     ] = "process",
@@ -48,15 +59,19 @@ def run(
         if backend is not None:
             experiment = type(experiment)(**dict(experiment) | {"backend": backend})
 
-        from tunelab.cli.outcome import json_line, print_study
+        from tunelab.cli.outcome import json_line, print_notes, print_study
         from tunelab.cli.progress import Scope
         from tunelab.cli.watch import watching
-        from tunelab.study import run as search
+        from tunelab.study import run as run_study
+        from tunelab.study.narrow import narrowed
         from tunelab.study.suggest import searched
 
-        scope = Scope(experiment.name, experiment.objective, searched(experiment), timeout)
+        if widen:
+            experiment = _widened(experiment, folder, storage)
+        names = searched(narrowed(experiment, trials, search))
+        scope = Scope(experiment.name, experiment.objective, names, timeout)
         with watching(scope, stop, folder) as watch:
-            study = search(
+            study = run_study(
                 experiment,
                 trials=trials,
                 timeout=timeout,
@@ -67,11 +82,23 @@ def run(
                 storage=storage,
                 tracking_uri=tracking_uri,
                 executor=executor,
+                search=search,
                 folder=folder,
                 source_file=path,
                 watch=watch,
             )
         if as_json:
+            print_notes(study, err=True)
             typer.echo(json_line(study, STARTED, watch.first_trial_s))
         else:
             print_study(study, scope, STARTED, ui_hint(tracking_uri, folder))
+
+
+def _widened(experiment: "Experiment", folder: Path, storage: str | None) -> "Experiment":
+    """Return the experiment with wider ranges, and say on standard error which."""
+    from tunelab.study.widen import widened
+
+    found = widened(experiment, folder, storage)
+    for name, (before, after) in found.moved.items():
+        typer.echo(f"widened after {found.after}: {name} in {after}, was {before}", err=True)
+    return found.experiment

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tunelab.contracts import Layer, Model
 from tunelab.models.layers import GELU, Dense, Dropout, LayerNorm, ReLU, Softplus, Tanh
-from tunelab.space import Choice, Int
+from tunelab.space import Choice, FromTrials, Int
 
 ACTIVATIONS: Mapping[str, Layer] = {"relu": ReLU(), "tanh": Tanh(), "gelu": GELU(), "softplus": Softplus()}
 RECTIFIERS = ("relu", "gelu", "softplus")
@@ -38,8 +38,8 @@ class MLP(Model):
     (Dense(inputs=64, outputs=32, gain=1.0), Tanh(), Dense(inputs=32, outputs=10, gain=1.0))
     """
 
-    width: Annotated[int, Field(ge=1), Choice(32, 64, 128)] = 64
-    depth: Annotated[int, Field(ge=1), Int(1, 2)] = 1
+    width: Annotated[int, Field(ge=1), Choice(32, 64, 128), FromTrials(10)] = 64
+    depth: Annotated[int, Field(ge=1), Int(1, 2), FromTrials(10)] = 1
     activation: Literal["relu", "tanh", "gelu", "softplus"] = "relu"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     layer_norm: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Adadelta(Rule):
@@ -35,8 +35,8 @@ class Adadelta(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-2, 10.0, log=True)] = 1.0
-    rho: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.999, complement_log=True)] = 0.9
-    eps: Annotated[PositiveFloat, Float(1e-8, 1e-2, log=True)] = 1e-6
+    rho: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.999, complement_log=True), FromTrials(10)] = 0.9
+    eps: Annotated[PositiveFloat, Float(1e-8, 1e-2, log=True), FromTrials(25)] = 1e-6
     slots: ClassVar[tuple[str, ...]] = ("v", "d")
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

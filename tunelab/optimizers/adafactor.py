@@ -9,7 +9,7 @@ from pydantic import NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.norms import norm
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Adafactor(Rule):
@@ -44,7 +44,7 @@ class Adafactor(Rule):
 
     lr: Annotated[PositiveFloat, Float(1e-4, 1e-2, log=True)] = 0.01
     decay: PositiveFloat = 0.8
-    weight_decay: Annotated[NonNegativeFloat, Float(1e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(1e-3, 1.0, log=True), FromTrials(10)] = 0.01
     eps1: PositiveFloat = 2.0**-23
     eps2: PositiveFloat = 1e-3
     clip: PositiveFloat = 1.0

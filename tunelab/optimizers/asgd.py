@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class ASGD(Rule):
@@ -38,7 +38,7 @@ class ASGD(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-3, 3.0, log=True)] = 0.01
-    decay: Annotated[NonNegativeFloat, Float(1e-7, 1e-3, log=True)] = 1e-4
+    decay: Annotated[NonNegativeFloat, Float(1e-7, 1e-3, log=True), FromTrials(25)] = 1e-4
     power: NonNegativeFloat = 0.75
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

@@ -8,7 +8,7 @@ from pydantic import PositiveFloat
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.adam import Adam
 from tunelab.optimizers.norms import norm
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class ClipNorm(Wrapper):
@@ -31,7 +31,7 @@ class ClipNorm(Wrapper):
     """
 
     inner: Annotated[Optimizer, Adam.search()] = Adam()
-    norm: Annotated[PositiveFloat, Float(0.1, 10.0, log=True)] = 1.0
+    norm: Annotated[PositiveFloat, Float(0.1, 10.0, log=True), FromTrials(25)] = 1.0
 
     def around(
         self, step: Step, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array

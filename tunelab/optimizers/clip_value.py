@@ -7,7 +7,7 @@ from pydantic import PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.adam import Adam
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class ClipValue(Wrapper):
@@ -28,7 +28,7 @@ class ClipValue(Wrapper):
     """
 
     inner: Annotated[Optimizer, Adam.search()] = Adam()
-    value: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.1
+    value: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True), FromTrials(25)] = 0.1
 
     def around(
         self, step: Step, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array

@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat
 
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.momentum import Momentum
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class CoupledDecay(Wrapper):
@@ -30,7 +30,7 @@ class CoupledDecay(Wrapper):
     """
 
     inner: Annotated[Optimizer, Momentum.search()] = Momentum()
-    weight_decay: Annotated[NonNegativeFloat, Float(1e-7, 1e-3, log=True)] = 1e-4
+    weight_decay: Annotated[NonNegativeFloat, Float(1e-7, 1e-3, log=True), FromTrials(25)] = 1e-4
 
     def around(
         self, step: Step, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array

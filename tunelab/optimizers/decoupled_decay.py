@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat
 
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.adam import Adam
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class DecoupledDecay(Wrapper):
@@ -30,7 +30,7 @@ class DecoupledDecay(Wrapper):
     """
 
     inner: Annotated[Optimizer, Adam.search()] = Adam()
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.01
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the part of the parameters that stays."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.adam import Adam
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class EMA(Wrapper):
@@ -32,7 +32,7 @@ class EMA(Wrapper):
     """
 
     inner: Annotated[Optimizer, Adam.search()] = Adam()
-    decay: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True)] = 0.999
+    decay: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True), FromTrials(25)] = 0.999
     slots: ClassVar[tuple[str, ...]] = ("mean",)
     copies: ClassVar[tuple[str, ...]] = ("mean",)
     averages: ClassVar[bool] = True

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class HeavyBall(Rule):
@@ -32,7 +32,7 @@ class HeavyBall(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True), FromTrials(10)] = 0.9
     slots: ClassVar[tuple[str, ...]] = ("displacement",)
 
     def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:

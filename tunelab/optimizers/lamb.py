@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.adam import adam_direction, adam_scalars
 from tunelab.optimizers.norms import trust_ratio
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class LAMB(Rule):
@@ -39,10 +39,10 @@ class LAMB(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 1e-2, log=True)] = 0.001
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.95, complement_log=True)] = 0.9
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.95, complement_log=True), FromTrials(10)] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     eps: PositiveFloat = 1e-6
-    weight_decay: Annotated[NonNegativeFloat, Float(1e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(1e-3, 1.0, log=True), FromTrials(25)] = 0.01
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
     sees: ClassVar[Literal["elements", "tensors", "whole"]] = "tensors"
 

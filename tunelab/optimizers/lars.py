@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.norms import trust_ratio
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class LARS(Rule):
@@ -38,7 +38,7 @@ class LARS(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-2, 10.0, log=True)] = 1.0
-    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True), FromTrials(10)] = 0.9
     trust: PositiveFloat = 0.001
     weight_decay: NonNegativeFloat = 0.0
     slots: ClassVar[tuple[str, ...]] = ("step",)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 SMALL = 2.0**-100
 """What is below this (8e-31), and in float32 soon set to zero, makes a step of less than full length."""
@@ -40,7 +40,7 @@ class Lion(Rule):
     lr: Annotated[PositiveFloat, Float(1e-5, 3e-3, log=True)] = 1e-4
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    weight_decay: Annotated[NonNegativeFloat, Float(1e-2, 3.0, log=True)] = 0.1
+    weight_decay: Annotated[NonNegativeFloat, Float(1e-2, 3.0, log=True), FromTrials(10)] = 0.1
     slots: ClassVar[tuple[str, ...]] = ("m",)
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.adam import Adam
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Lookahead(Wrapper):
@@ -34,7 +34,7 @@ class Lookahead(Wrapper):
     """
 
     inner: Annotated[Optimizer, Adam.search()] = Adam()
-    alpha: Annotated[float, Field(gt=0, le=1), Float(0.2, 0.9)] = 0.5
+    alpha: Annotated[float, Field(gt=0, le=1), Float(0.2, 0.9), FromTrials(25)] = 0.5
     every: PositiveInt = 5
     slots: ClassVar[tuple[str, ...]] = ("slow",)
     copies: ClassVar[tuple[str, ...]] = ("slow",)

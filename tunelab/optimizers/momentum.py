@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule, Sums
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Momentum(Rule):
@@ -36,7 +36,7 @@ class Momentum(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True), FromTrials(10)] = 0.9
     dampening: Annotated[float, Field(ge=0, lt=1)] = 0.0
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
     sums: ClassVar[Sums] = {"velocity": ("gradient", "momentum")}

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.adam import adam_scalars, adam_step
 from tunelab.optimizers.norms import norm
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """a, b and c of X <- a X + (b A + c A^2) X, A = X X^T: steep at zero, and within 0.7 to 1.2 after five rounds."""
@@ -51,9 +51,9 @@ class Muon(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1e-1, log=True)] = 0.02
-    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.8, 0.98, complement_log=True)] = 0.95
+    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.8, 0.98, complement_log=True), FromTrials(10)] = 0.95
     weight_decay: NonNegativeFloat = 0.1
-    adam_lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True)] = 0.001
+    adam_lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True), FromTrials(10)] = 0.001
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     adam_eps: PositiveFloat = 1e-8

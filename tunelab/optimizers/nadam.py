@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 NEGLIGIBLE = 2.0**-54
 """A product of mu that leaves 1 - product at 1, in float64."""
@@ -45,9 +45,9 @@ class NAdam(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True)] = 0.002
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.98, complement_log=True)] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True)] = 0.999
-    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.98, complement_log=True), FromTrials(10)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True), FromTrials(100)] = 0.999
+    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True), FromTrials(25)] = 1e-8
     momentum_decay: NonNegativeFloat = 0.004
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
 

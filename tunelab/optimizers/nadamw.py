@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.nadam import nadam_scalars, nadam_step
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class NAdamW(Rule):
@@ -36,11 +36,11 @@ class NAdamW(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True)] = 0.002
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.996, complement_log=True)] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True)] = 0.999
-    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.996, complement_log=True), FromTrials(10)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True), FromTrials(100)] = 0.999
+    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True), FromTrials(25)] = 1e-8
     momentum_decay: NonNegativeFloat = 0.004
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.01
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Prodigy(Rule):
@@ -50,7 +50,7 @@ class Prodigy(Rule):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     eps: PositiveFloat = 1e-8
-    weight_decay: Annotated[NonNegativeFloat, Float(3e-3, 0.3, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(3e-3, 0.3, log=True), FromTrials(25)] = 0.01
     d0: PositiveFloat = 1e-6
     bias_correction: bool = False
     slots: ClassVar[tuple[str, ...]] = ("start", "m", "v", "s", "d", "r")

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 TRUSTED = 5.0
 """The mean square is trusted from more than so many squares on."""
@@ -42,9 +42,9 @@ class RAdam(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True)] = 0.001
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.98, complement_log=True)] = 0.9
-    beta2: Annotated[float, Field(gt=0, lt=1), Float(0.9, 0.9999, complement_log=True)] = 0.999
-    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.98, complement_log=True), FromTrials(10)] = 0.9
+    beta2: Annotated[float, Field(gt=0, lt=1), Float(0.9, 0.9999, complement_log=True), FromTrials(100)] = 0.999
+    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True), FromTrials(25)] = 1e-8
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

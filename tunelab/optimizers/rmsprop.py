@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class RMSprop(Rule):
@@ -33,8 +33,8 @@ class RMSprop(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-5, 1e-1, log=True)] = 0.01
-    rho: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.999, complement_log=True)] = 0.99
-    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
+    rho: Annotated[float, Field(ge=0, lt=1), Float(0.5, 0.999, complement_log=True), FromTrials(10)] = 0.99
+    eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True), FromTrials(25)] = 1e-8
     slots: ClassVar[tuple[str, ...]] = ("v",)
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:

@@ -8,7 +8,7 @@ from pydantic import PositiveFloat
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.momentum import Momentum
 from tunelab.optimizers.norms import norm
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class SAM(Wrapper):
@@ -34,7 +34,7 @@ class SAM(Wrapper):
     """
 
     inner: Annotated[Optimizer, Momentum.search()] = Momentum()
-    rho: Annotated[PositiveFloat, Float(0.01, 0.5, log=True)] = 0.05
+    rho: Annotated[PositiveFloat, Float(0.01, 0.5, log=True), FromTrials(10)] = 0.05
     slots: ClassVar[tuple[str, ...]] = ("start",)
     second_gradient: ClassVar[bool] = True
 

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.schedule_free_sgd import average_step
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class ScheduleFreeAdamW(Rule):
@@ -42,10 +42,10 @@ class ScheduleFreeAdamW(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(3e-4, 1e-1, log=True)] = 0.0025
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.98, complement_log=True)] = 0.9
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.98, complement_log=True), FromTrials(10)] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     eps: PositiveFloat = 1e-8
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.01
     slots: ClassVar[tuple[str, ...]] = ("x", "z", "v", "weights")
     copies: ClassVar[tuple[str, ...]] = ("x", "z")
     sees: ClassVar[Literal["elements", "tensors", "whole"]] = "whole"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class ScheduleFreeSGD(Rule):
@@ -36,7 +36,7 @@ class ScheduleFreeSGD(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-2, 30.0, log=True)] = 1.0
-    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.98, complement_log=True)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.98, complement_log=True), FromTrials(10)] = 0.9
     weight_decay: NonNegativeFloat = 0.0
     slots: ClassVar[tuple[str, ...]] = ("x", "z", "weights")
     copies: ClassVar[tuple[str, ...]] = ("x", "z")

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tunelab.contracts import Array, Hyper, Rule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Shampoo(Rule):
@@ -42,8 +42,8 @@ class Shampoo(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.1
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True)] = 0.9
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True), FromTrials(10)] = 0.9
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.01
     eps: PositiveFloat = 1e-6
     every: PositiveInt = 10
     longest: PositiveInt = 1024

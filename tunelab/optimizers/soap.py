@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.shampoo import eigh, matrix_shape
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class SOAP(Rule):
@@ -44,10 +44,10 @@ class SOAP(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 1e-2, log=True)] = 0.003
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True)] = 0.95
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True), FromTrials(10)] = 0.95
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
     eps: PositiveFloat = 1e-8
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.01
     every: PositiveInt = 10
     longest: PositiveInt = 1024
     slots: ClassVar[tuple[str, ...]] = ("m", "v", "left", "left_basis", "right", "right_basis")

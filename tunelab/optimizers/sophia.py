@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tunelab.contracts import Array, Hyper, Rule, Step
 from tunelab.optimizers.norms import norm
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Sophia(Rule):
@@ -41,11 +41,11 @@ class Sophia(Rule):
     """
 
     lr: Annotated[PositiveFloat, Float(1e-4, 3e-2, log=True)] = 0.001
-    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True)] = 0.96
+    beta1: Annotated[float, Field(ge=0, lt=1), Float(0.85, 0.99, complement_log=True), FromTrials(10)] = 0.96
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    gamma: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.01
+    gamma: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True), FromTrials(25)] = 0.01
     eps: PositiveFloat = 1e-12
-    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.1
+    weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True), FromTrials(25)] = 0.1
     every: PositiveInt = 10
     slots: ClassVar[tuple[str, ...]] = ("m", "h", "u", "start", "first")
     second_gradient: ClassVar[bool] = True

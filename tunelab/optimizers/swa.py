@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from tunelab.contracts import Array, Hyper, Optimizer, Step, Wrapper
 from tunelab.optimizers.ema import into_mean
 from tunelab.optimizers.momentum import Momentum
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class SWA(Wrapper):
@@ -35,7 +35,7 @@ class SWA(Wrapper):
     """
 
     inner: Annotated[Optimizer, Momentum.search()] = Momentum()
-    start: Annotated[float, Field(ge=0, lt=1), Float(0.3, 0.9)] = 0.75
+    start: Annotated[float, Field(ge=0, lt=1), Float(0.3, 0.9), FromTrials(25)] = 0.75
     every: PositiveInt = 1
     slots: ClassVar[tuple[str, ...]] = ("mean",)
     copies: ClassVar[tuple[str, ...]] = ("mean",)

@@ -13,7 +13,7 @@ from tunelab.optimizers.momentum import Momentum
 from tunelab.optimizers.nesterov import Nesterov
 from tunelab.optimizers.projected_rate import ProjectedRate
 from tunelab.optimizers.sgd import SGD
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Switch(Optimizer):
@@ -52,7 +52,7 @@ class Switch(Optimizer):
 
     first: Annotated[Optimizer, Adam.search()] = Adam()
     second: Annotated[Optimizer, SGD.search()] = SGD()
-    at: Annotated[float, Field(gt=0, lt=1), Float(0.1, 0.9)] = 0.5
+    at: Annotated[float, Field(gt=0, lt=1), Float(0.1, 0.9), FromTrials(10)] = 0.5
     rate: PositiveFloat | Literal["own", "swats"] = "own"
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Exponential(Schedule):
@@ -28,7 +28,7 @@ class Exponential(Schedule):
     Reference: a common recipe without an author; e.g. Tan & Le, EfficientNet, ICML 2019, arXiv:1905.11946.
     """
 
-    final: Annotated[float, Field(gt=0, le=1), Float(1e-4, 0.5, log=True)] = 0.01
+    final: Annotated[float, Field(gt=0, le=1), Float(1e-4, 0.5, log=True), FromTrials(25)] = 0.01
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return final^(t / total)."""

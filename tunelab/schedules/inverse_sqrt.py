@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class InverseSqrt(Schedule):
@@ -29,7 +29,7 @@ class InverseSqrt(Schedule):
     Reference: Vaswani et al., Attention Is All You Need, NeurIPS 2017, arXiv:1706.03762, section 5.3.
     """
 
-    warmup: Annotated[float, Field(gt=0, le=1), Float(0.01, 0.2, log=True)] = 0.05
+    warmup: Annotated[float, Field(gt=0, le=1), Float(0.01, 0.2, log=True), FromTrials(25)] = 0.05
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return min((t + 1) / w, sqrt(w / (t + 1)))."""

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import NonNegativeFloat
 
 from tunelab.contracts import Array, Hyper, Schedule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class InverseTime(Schedule):
@@ -28,7 +28,7 @@ class InverseTime(Schedule):
     Reference: Robbins & Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
     """
 
-    rate: Annotated[NonNegativeFloat, Float(1.0, 300.0, log=True)] = 10.0
+    rate: Annotated[NonNegativeFloat, Float(1.0, 300.0, log=True), FromTrials(25)] = 10.0
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return 1 / (1 + rate * t / total)."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 Milestone = Annotated[float, Field(gt=0, lt=1)]
 
@@ -33,7 +33,7 @@ class MultiStep(Schedule):
     Reference: He et al., Deep Residual Learning, CVPR 2016, arXiv:1512.03385: by 10 at 32k and 48k of 64k steps.
     """
 
-    gamma: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.8, log=True)] = 0.1
+    gamma: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.8, log=True), FromTrials(25)] = 0.1
     milestones: Annotated[tuple[Milestone, ...], Field(min_length=1)] = (0.5, 0.75)
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class OneCycle(Schedule):
@@ -37,7 +37,7 @@ class OneCycle(Schedule):
     arXiv:1708.07120.
     """
 
-    rise: Annotated[float, Field(gt=0, lt=1), Float(0.05, 0.5)] = 0.3
+    rise: Annotated[float, Field(gt=0, lt=1), Float(0.05, 0.5), FromTrials(25)] = 0.3
     start: Annotated[float, Field(ge=0, le=1)] = 1 / 25
     final: Annotated[float, Field(ge=0, le=1)] = 1 / 25e4
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat
 
 from tunelab.contracts import Array, Hyper, Schedule
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Polynomial(Schedule):
@@ -29,7 +29,7 @@ class Polynomial(Schedule):
     Reference: Chen et al., DeepLab, arXiv:1606.00915, which calls it "poly" and uses power 0.9.
     """
 
-    power: Annotated[PositiveFloat, Float(0.5, 4.0, log=True)] = 2.0
+    power: Annotated[PositiveFloat, Float(0.5, 4.0, log=True), FromTrials(25)] = 2.0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:

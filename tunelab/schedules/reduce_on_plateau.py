@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.errors import PluginError, suggestion
-from tunelab.space import Float, Int
+from tunelab.space import Float, FromTrials, Int
 
 
 class ReduceOnPlateau(Schedule):
@@ -42,10 +42,10 @@ class ReduceOnPlateau(Schedule):
     Reference: a common recipe without an author; the defaults are PyTorch's.
     """
 
-    gamma: Annotated[float, Field(gt=0, lt=1), Float(0.05, 0.8, log=True)] = 0.1
+    gamma: Annotated[float, Field(gt=0, lt=1), Float(0.05, 0.8, log=True), FromTrials(25)] = 0.1
     threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
-    patience: Annotated[NonNegativeInt, Int(1, 20, log=True)] = 10
+    patience: Annotated[NonNegativeInt, Int(1, 20, log=True), FromTrials(25)] = 10
     cooldown: NonNegativeInt = 0
     metric: str | None = None
     mode: Literal["min", "max"] = "min"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class SGDR(Schedule):
@@ -34,7 +34,7 @@ class SGDR(Schedule):
     Reference: Loshchilov & Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017, arXiv:1608.03983.
     """
 
-    first: Annotated[float, Field(ge=1e-3, le=1), Float(0.05, 0.5, log=True)] = 1 / 7
+    first: Annotated[float, Field(ge=1e-3, le=1), Float(0.05, 0.5, log=True), FromTrials(25)] = 1 / 7
     mult: Annotated[float, Field(ge=1)] = 2.0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Step(Schedule):
@@ -31,8 +31,8 @@ class Step(Schedule):
     Reference: the usual recipe of vision, e.g. He et al., Deep Residual Learning, CVPR 2016, arXiv:1512.03385.
     """
 
-    gamma: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.8, log=True)] = 0.3
-    every: Annotated[float, Field(gt=0, le=1), Float(0.1, 0.5)] = 1 / 3
+    gamma: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.8, log=True), FromTrials(25)] = 0.3
+    every: Annotated[float, Field(gt=0, le=1), Float(0.1, 0.5), FromTrials(25)] = 1 / 3
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:
         """Return gamma^floor(t / s)."""

@@ -10,7 +10,7 @@ from tunelab.errors import PluginError
 from tunelab.schedules.constant import Constant
 from tunelab.schedules.linear import Linear
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 def _without_memory(part: Schedule) -> Schedule:
@@ -50,7 +50,7 @@ class Then(Schedule):
 
     first: Part = Constant()
     second: Part = Linear()
-    at: Annotated[float, Field(gt=0, lt=1), Float(0.1, 0.9)] = 0.5
+    at: Annotated[float, Field(gt=0, lt=1), Float(0.1, 0.9), FromTrials(25)] = 0.5
     scale: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:

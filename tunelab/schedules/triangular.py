@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Triangular(Schedule):
@@ -31,7 +31,7 @@ class Triangular(Schedule):
     to 1/3 or 1/4.
     """
 
-    period: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5, log=True)] = 0.2
+    period: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5, log=True), FromTrials(25)] = 0.2
     low: Annotated[float, Field(ge=0, le=1)] = 0.25
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.triangular import triangles
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class Triangular2(Schedule):
@@ -31,7 +31,7 @@ class Triangular2(Schedule):
     Reference: Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, arXiv:1506.01186.
     """
 
-    period: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5, log=True)] = 0.2
+    period: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5, log=True), FromTrials(25)] = 0.2
     low: Annotated[float, Field(ge=0, le=1)] = 0.25
 
     def factor(self, hyper: Hyper, step: Array, total: Array) -> Array:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tunelab.contracts import Array, Hyper, Schedule
 from tunelab.schedules.whole_steps import whole_steps
-from tunelab.space import Float
+from tunelab.space import Float, FromTrials
 
 
 class WSD(Schedule):
@@ -36,7 +36,7 @@ class WSD(Schedule):
     arXiv:2405.18392, which prefers 1-sqrt over the last 10 to 20 %.
     """
 
-    decay: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5)] = 0.2
+    decay: Annotated[float, Field(gt=0, le=1), Float(0.05, 0.5), FromTrials(25)] = 0.2
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     shape: Literal["linear", "1-sqrt"] = "1-sqrt"
 

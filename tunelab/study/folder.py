@@ -14,9 +14,8 @@ def new_folder(root: Path, experiment: str) -> Path:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        taken = [path.name.removeprefix(f"{experiment}-") for path in root.glob(f"{experiment}-*")]
-        first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
-        for number in count(first):
+        taken = folders(root, experiment)
+        for number in count(_number(taken[0]) + 1 if taken else 1):
             folder = root / f"{experiment}-{number}"
             try:
                 folder.mkdir()
@@ -29,3 +28,13 @@ def new_folder(root: Path, experiment: str) -> Path:
             "run where you may write, or give another folder"
         ) from error
     raise AssertionError("count() ends never")
+
+
+def folders(root: Path, experiment: str) -> list[Path]:
+    """Return the folders of an experiment's studies, the newest first."""
+    found = [path for path in root.glob(f"{experiment}-*") if path.name.removeprefix(f"{experiment}-").isdecimal()]
+    return sorted(found, key=_number, reverse=True)
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])

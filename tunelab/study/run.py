@@ -18,15 +18,18 @@ from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, Trackin
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiment import Experiment
+from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
 from tunelab.study.folder import new_folder
 from tunelab.study.ledger import Snapshot
+from tunelab.study.narrow import SearchMode, held, narrowed
 from tunelab.study.prepare import places_for, prepare
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.storage import masked, open_storage
 from tunelab.study.study import WEIGHTS, Study
 from tunelab.study.suggest import defaults, grid, searched, shared
+from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
@@ -52,6 +55,8 @@ def run(
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
     executor: Literal["process", "inline"] = "process",
+    search: SearchMode = "auto",
+    widen: bool = False,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
     watch: Callable[[Snapshot], None] = lambda _: None,
@@ -70,6 +75,10 @@ def run(
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
         executor: train in a worker process, or `inline` in this one.
+        search: `auto` fixes the ranges that a plugin brings, and that so few trials are too few for, at its defaults
+            (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
+            what is searched.
+        widen: search further where the last study of this experiment in the folder had its best trial at a bound.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
         watch: called with the progress after every round of training.
@@ -88,6 +97,8 @@ def run(
     3
     """
     _check_settings(trials, timeout, population, seed, executor)
+    wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
+    experiment = narrowed(wanted, trials, search)
     chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
     parts, data = prepare(experiment)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
@@ -98,7 +109,8 @@ def run(
         study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
         trials = _enqueue(experiment, study, sampler, trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
-                    "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__}  # fmt: skip
+                    "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
+                    "search": search}  # fmt: skip
         mirror.begin(_record(experiment, home, seed, source_file, data, settings), time.time())
         (home / "experiment.json").write_text(experiment.to_json())
 
@@ -137,6 +149,8 @@ def run(
         test=test,
         mirror=shown,
         optuna=study,
+        held=held(wanted, experiment),
+        at_bounds=at_bounds(experiment, study),
     )
     if found.best is None:
         raise AllTrialsFailed(_why_none(found))

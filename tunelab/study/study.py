@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from tunelab.errors import RunError
 from tunelab.experiment import Experiment
+from tunelab.study.bounds import AtBound
 from tunelab.study.ledger import Snapshot
+from tunelab.study.narrow import Held
 from tunelab.trial import Mirror, Result, State
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Study:
 
     Attributes:
         name: unique in its storage, and the name of its folder.
-        experiment: what was searched.
+        experiment: what was searched: without the ranges that were held, wider where it was widened.
         folder: where its files are: Optuna's journal, the tracker's spool, the best trial's weights.
         trials: every trial that ended, in the order of their numbers.
         best: the best complete trial, or None.
@@ -35,6 +37,8 @@ class Study:
         test: the best trial's metrics on the test part, where there is one.
         mirror: where the tracker shows it.
         optuna: the same study as Optuna holds it.
+        held: ranges that plugins bring and that the number of trials was too small to search.
+        at_bounds: the best trial's hyperparameters that lie at an end of their range; `widen=True` moves those ends.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Study:
     test: Mapping[str, float]
     mirror: Mirror
     optuna: "optuna.Study"
+    held: tuple[Held, ...] = ()
+    at_bounds: tuple[AtBound, ...] = ()
 
     @property
     def mlflow_experiment_id(self) -> str | None:
