@@ -13,7 +13,7 @@ from tunelab.contracts import Plugin, Value
 from tunelab.drawing import alternatives, chosen, draw, rebuild, varies
 from tunelab.errors import ExperimentError
 from tunelab.models import MLP
-from tunelab.optimizers import SGD, Adam, GradientDescent
+from tunelab.optimizers import SGD, Adam, GradientDescent, Lookahead
 from tunelab.schedules import Constant, Cosine, Linear, Step, Then
 from tunelab.study.suggest import FixedSuggest
 
@@ -189,11 +189,13 @@ def test_parameters_of_another_experiment_are_refused(node: Any, params: dict[st
         rebuild(node, params, "optimizer")
 
 
-def test_the_chosen_class_is_found_without_making_a_plugin() -> None:
-    node = Choice(SGD.search(), GradientDescent())
-    assert chosen(node, {"optimizer": "sgd"}, "optimizer") is SGD
-    assert chosen(node, {"optimizer": "gradient-descent"}, "optimizer") is GradientDescent
-    assert chosen(SGD.search(), {}, "optimizer") is SGD
+def test_the_chosen_classes_are_found_without_making_a_plugin() -> None:
+    node = Choice(SGD.search(), GradientDescent(), Lookahead.search(inner=Choice(Adam(), GradientDescent())))
+    assert list(chosen(node, {"optimizer": "sgd"}, "optimizer")) == [SGD]
+    assert list(chosen(node, {"optimizer": "gradient-descent"}, "optimizer")) == [GradientDescent]
+    params = {"optimizer": "lookahead", "optimizer.inner": "gradient-descent"}
+    assert list(chosen(node, params, "optimizer")) == [Lookahead, GradientDescent]
+    assert list(chosen(Lookahead.search(), {}, "optimizer")) == [Lookahead, Adam]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,13 @@ from tunelab.plugins import CONTRACTS, listings
 from tunelab.study import run
 from tunelab.trial import State
 
+OPTIMIZERS = [
+    "ASGD", "EMA", "LAMB", "LARS", "SAM", "SGD", "SOAP", "SWA", "AMSGrad", "AdaGrad", "Adadelta", "Adafactor",
+    "Adam", "AdamW", "Adamax", "ClipNorm", "ClipValue", "CoupledDecay", "DAdaptation", "DecoupledDecay",
+    "GradientDescent", "HeavyBall", "Lion", "Lookahead", "Momentum", "Muon", "NAdam", "NAdamW", "Nesterov",
+    "Prodigy", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Shampoo", "Sophia", "Switch",
+]  # fmt: skip
+
 SURFACE = {
     "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Trial"],
     "tunelab.data": [
@@ -21,11 +28,7 @@ SURFACE = {
     ],
     "tunelab.models.layers": ["GELU", "Dense", "Dropout", "LayerNorm", "Point", "ReLU", "Softplus", "Tanh"],
     "tunelab.models.losses": ["CrossEntropy", "MeanSquaredError", "Surface", "loss_for", "surface_for"],
-    "tunelab.optimizers": [
-        "ASGD", "LAMB", "LARS", "SGD", "SOAP", "AMSGrad", "AdaGrad", "Adadelta", "Adafactor", "Adam", "AdamW",
-        "Adamax", "DAdaptation", "GradientDescent", "HeavyBall", "Lion", "Momentum", "Muon", "NAdam", "NAdamW",
-        "Nesterov", "Prodigy", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Shampoo",
-    ],
+    "tunelab.optimizers": OPTIMIZERS,
     "tunelab.schedules": [
         "REX", "SGDR", "WSD", "Constant", "Cosine", "Exponential", "InverseSqrt", "InverseTime", "Linear", "MultiStep",
         "OneCycle", "Piecewise", "Polynomial", "ReduceOnPlateau", "Step", "Then", "Triangular", "Triangular2",
@@ -48,9 +51,10 @@ SETTINGS = {
 
 PLUGINS = {
     "optimizer": [
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "amsgrad", "asgd", "d-adaptation",
-        "gradient-descent", "heavy-ball", "lamb", "lars", "lion", "momentum", "muon", "nadam", "nadamw", "nesterov",
-        "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "schedule-free-sgd", "sgd", "shampoo", "soap",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "amsgrad", "asgd", "clip-norm", "clip-value",
+        "coupled-decay", "d-adaptation", "decoupled-decay", "ema", "gradient-descent", "heavy-ball", "lamb", "lars",
+        "lion", "lookahead", "momentum", "muon", "nadam", "nadamw", "nesterov", "prodigy", "radam", "rmsprop", "rprop",
+        "sam", "schedule-free-adamw", "schedule-free-sgd", "sgd", "shampoo", "soap", "sophia", "swa", "switch",
     ],
     "schedule": [
         "constant", "cosine", "exponential", "inverse-sqrt", "inverse-time", "linear", "multi-step", "one-cycle",

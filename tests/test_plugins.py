@@ -18,10 +18,10 @@ from tunelab.tracking.memory import MemoryTracker
 GOOD = '''
 from typing import Annotated
 from pydantic import PositiveFloat
-from tunelab.contracts import Optimizer
+from tunelab.contracts import Rule as Base
 from tunelab.space import Float
 
-class Half(Optimizer):
+class Half(Base):
     """Half a step against the gradient."""
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1.0, log=True)] = 0.1
@@ -44,7 +44,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
         "from tunelab.schedules import Constant as Rule",
         "must be a subclass of tunelab.contracts.Optimizer, was <class 'tunelab.schedules",
     ),
-    "abstract": (HEAD + "class Rule(Optimizer):\n    lr: float = 0.1\n", "must define update"),
+    "abstract": (HEAD + "class Rule(Base):\n    lr: float = 0.1\n", "must define update"),
     "default": (
         GOOD.replace("class Half", "class Rule").replace("= 0.1", "= -0.1"),
         "has a range or default outside its own bounds: Rule: lr: input should be greater than 0, was -0.1",
@@ -60,7 +60,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
         "has a range or default outside its own bounds: .*None",
     ),
     "labels": (
-        HEAD.replace("import Float", "import Choice") + "class Rule(Optimizer):\n    lr: float = 0.1\n"
+        HEAD.replace("import Float", "import Choice") + "class Rule(Base):\n    lr: float = 0.1\n"
         "    betas: Annotated[tuple[float, ...], Choice((0.9,), (0.5,))] = (0.9,)\n    def update(self): ...\n",
         r"has a range or default outside its own bounds: a Choice takes text, numbers.*\(0.9,\)",
     ),

@@ -87,9 +87,13 @@ def alternatives(choice: Choice) -> dict[Value, Node]:
     return found
 
 
-def chosen(node: Node, params: Mapping[str, Value], name: str) -> type[Plugin]:
-    """Return the class of the plugin that the flat parameters stand for, without making one."""
-    return _class(alternatives(node)[params[name]] if isinstance(node, Choice) else node)
+def chosen(node: Node, params: Mapping[str, Value], name: str) -> Iterator[type[Plugin]]:
+    """Yield the classes of the plugins that the flat parameters stand for, without making one."""
+    node = alternatives(node)[params[name]] if isinstance(node, Choice) else node
+    if isinstance(node, Plugin | Search):
+        yield _class(node)
+        for field, value in _given(node).items():
+            yield from chosen(value, params, f"{name}.{field}")
 
 
 def varies(node: Node) -> bool:
@@ -100,13 +104,20 @@ def varies(node: Node) -> bool:
 
 
 def _fields(node: Plugin | Search, suggest: Suggest, name: str, path: str) -> Iterator[tuple[str, Value]]:
-    plugin = _class(node)
-    given = dict(node) if isinstance(node, Plugin) else node.fields
-    for field, info in plugin.model_fields.items():
+    given = _given(node)
+    for field, info in _class(node).model_fields.items():
         default = None if info.is_required() else info.get_default(call_default_factory=True)
-        value = given.get(field, default)
+        value = given.get(field)
         if varies(value) or isinstance(value, Plugin | Search | Value):
             yield from draw(value, suggest, f"{name}.{field}", f"{path}.{field}", default)
+
+
+def _given(node: Plugin | Search) -> dict[str, Node]:
+    """Return what stands in each field: what was given, or the default."""
+    if isinstance(node, Plugin):
+        return dict(node)
+    fields = node.plugin.model_fields.items()
+    return {name: info.get_default(call_default_factory=True) for name, info in fields} | dict(node.fields)
 
 
 def _class(node: Plugin | Search) -> type[Plugin]:

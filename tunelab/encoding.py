@@ -71,6 +71,12 @@ def _kind(plugin: type[Plugin], field: str) -> Kind | None:
     return next(fitting, None)
 
 
+def _inside(plugin: type[Plugin], field: str, value: Node) -> Node:
+    """Return what stands in one field of a search: the node that it means, where the field holds a plugin."""
+    kind = _kind(plugin, field)
+    return value if kind is None else node_of(value, kind)
+
+
 def _range(kind: type[Float | Int], fields: dict[str, Any]) -> Range:
     try:
         return kind(**fields)
@@ -118,6 +124,8 @@ def node_of(given: Any, kind: Kind) -> Node:
         given = load(kind, given)
     if isinstance(given, type) and issubclass(given, Plugin):
         given = given.search()
+    if isinstance(given, Search):
+        given = Search(given.plugin, {name: _inside(given.plugin, name, value) for name, value in given.fields.items()})
     contract = CONTRACTS[kind]
     if isinstance(given, Search) and issubclass(given.plugin, contract):
         return given if varies(given) else given.plugin(**given.fields)

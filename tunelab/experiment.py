@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Schedule, Search, Value
+from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Rule, Schedule, Search, Value
 from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
@@ -65,7 +65,18 @@ class Configuration:
     @property
     def batch_size(self) -> BatchSize:
         """Rows a step; an optimizer may insist on all of them."""
-        return "full" if self.optimizer.full_batch else self.training.batch_size
+        full = any(rule.full_batch for rule in self.optimizer.rules())
+        return "full" if full else self.training.batch_size
+
+    @property
+    def penalised(self) -> Optimizer:
+        """The optimizer, with the experiment's own clipping and weight decay before each of its rules."""
+        clip_norm, weight_decay = self.training.clip_norm, self.training.weight_decay
+        if clip_norm is None and not weight_decay:
+            return self.optimizer
+        from tunelab.optimizers.penalties import penalised  # imports every optimizer that there is
+
+        return penalised(self.optimizer, clip_norm, weight_decay)
 
 
 class Experiment(BaseModel):
@@ -229,7 +240,7 @@ class Experiment(BaseModel):
             ExperimentError: hyperparameters that are not of this experiment.
         """
         plugins = {field: rebuild(self.nodes[field], params, field) for field in ("model", "optimizer", "schedule")}
-        full = plugins["optimizer"].full_batch
+        full = any(rule.full_batch for rule in plugins["optimizer"].rules())
         numbers = {
             field: "full" if field == "batch_size" and full else rebuild(self.nodes[field], params, field)
             for field in Training.model_fields
@@ -237,8 +248,7 @@ class Experiment(BaseModel):
         return Configuration(**plugins, training=Training(**numbers))
 
     def _full_batch(self, params: dict[str, Value]) -> bool:
-        rule = chosen(self.optimizer, params, "optimizer")
-        return issubclass(rule, Optimizer) and rule.full_batch
+        return any(issubclass(each, Rule) and each.full_batch for each in chosen(self.optimizer, params, "optimizer"))
 
     def run(self, **settings: Any) -> "Study":
         """Search the experiment: `tunelab.study.run(self, **settings)`, whose page lists the settings."""

@@ -109,7 +109,8 @@ def validate(plugin: Any, contract: type[Plugin], where: str) -> None:
         raise PluginError(f"the {where} must be a subclass of tunelab.contracts.{contract.__name__}, was {plugin!r}")
     missing = sorted(plugin.__abstractmethods__)
     if missing:
-        raise PluginError(f"the {where} must define {', '.join(missing)}")
+        kinds = "; subclass Rule, or Wrapper for what goes around a rule" if contract in plugin.__bases__ else ""
+        raise PluginError(f"the {where} must define {', '.join(missing)}{kinds if contract is Optimizer else ''}")
     try:
         plugin.search()
         for name, info in plugin.model_fields.items():

@@ -239,7 +239,7 @@ import sys
 from typing import ClassVar
 import numpy as np
 from tunelab import Choice, Experiment
-from tunelab.contracts import Model, Optimizer, Schedule
+from tunelab.contracts import Model, Rule, Schedule
 from tunelab.data.split import split
 from tunelab.data import Arrays
 from tunelab.executors.process import ProcessExecutor
@@ -253,7 +253,7 @@ class Halving(Schedule):
     def factor(self, hyper, step, total):
         return 0.5 ** step
 
-class Own(Optimizer):
+class Own(Rule):
     lr: float = 0.1
     slots: ClassVar[tuple[str, ...]] = ("seen",)
     def update(self, xp, theta, grad, slots, k, scratch):

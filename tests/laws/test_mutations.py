@@ -11,10 +11,9 @@ from laws.runs import drawn, varied
 from laws.test_reference import reference_law
 from tunelab.models import MLP
 from tunelab.models.layers import Dropout
-from tunelab.optimizers import Adam
+from tunelab.optimizers import Adam, ClipNorm, CoupledDecay
 from tunelab.space import Choice, Float
 from tunelab.training import batches, network, plan, population, rules, streams
-from tunelab.training.population import Population
 
 
 def _members() -> None:
@@ -51,17 +50,17 @@ LAWS = (_members, _refills, _order, _bystanders, _adam, _clip)
 
 
 def norm_across_members(patch: pytest.MonkeyPatch) -> None:
-    def clip(self: Any) -> None:
-        if self._clip_norm is not None:
-            self._grad *= np.minimum(self._clip_norm / np.sqrt(np.square(self._grad).sum()), 1)
+    def norm(xp: Any, values: Any, scratch: Any) -> Any:
+        return np.sqrt(np.square(values).sum())
 
-    patch.setattr(Population, "_clip", clip)
+    patch.setattr("tunelab.optimizers.clip_norm.norm", norm)
 
 
 def decay_before_clipping(patch: pytest.MonkeyPatch) -> None:
-    clip, decay = Population._clip, Population._decay
-    patch.setattr(Population, "_clip", decay)
-    patch.setattr(Population, "_decay", clip)
+    def penalised(optimizer: Any, clip_norm: float, weight_decay: float) -> Any:
+        return CoupledDecay(inner=ClipNorm(inner=optimizer, norm=clip_norm), weight_decay=weight_decay)
+
+    patch.setattr("tunelab.optimizers.penalties.penalised", penalised)
 
 
 def no_bias_correction(patch: pytest.MonkeyPatch) -> None:
@@ -126,8 +125,8 @@ def noise_of_the_first_member_for_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_rate_for_all(patch: pytest.MonkeyPatch) -> None:
-    rates = Population._rates
-    patch.setattr(Population, "_rates", lambda self: [np.broadcast_to(rate[:1], rate.shape) for rate in rates(self)])
+    rates = population._rates
+    patch.setattr(population, "_rates", lambda *of: [np.broadcast_to(rate[:1], rate.shape) for rate in rates(*of)])
 
 
 def slots_forgotten_when_places_change(patch: pytest.MonkeyPatch) -> None:

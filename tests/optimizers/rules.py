@@ -22,6 +22,7 @@ from tunelab.optimizers import (
     RAdam,
     RMSprop,
     Rprop,
+    Sophia,
 )
 
 POPULATIONS: dict[str, Sequence[Optimizer]] = {
@@ -62,5 +63,6 @@ POPULATIONS: dict[str, Sequence[Optimizer]] = {
         Lion(beta1=0.95, beta2=0.98, weight_decay=0.0),
     ],
     "asgd": [ASGD(), ASGD(lr=3.0, decay=1e-3), ASGD(lr=0.3, decay=0.1, power=0.5)],
+    "sophia": [Sophia(), Sophia(lr=0.03, beta1=0.85, weight_decay=0.0), Sophia(beta1=0.0, gamma=1.0, eps=1e-3)],
     "rprop": [Rprop(), Rprop(lr=0.1, shrink=0.8, grow=1.5, smallest=1.0, largest=7.0), Rprop(lr=1e-3, grow=1.05)],
 }

@@ -117,7 +117,7 @@ def tensor_path(
         for row, member in enumerate(members):
             theta[row] = member.theta
         group = RuleGroup(members, theta, grad, backend)
-        group.prepare({name: backend.asarray(v[begin:end]) for name, v in numbers.items()}, end - begin)
+        group.prepare([{name: backend.asarray(v[begin:end]) for name, v in numbers.items()}], end - begin)
         for step in range(begin, end):
             grad[...] = backend.asarray(grads[step])
             group.update(step - begin)

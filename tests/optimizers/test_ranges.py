@@ -3,14 +3,16 @@
 import pytest
 
 from tunelab import optimizers
-from tunelab.contracts import Optimizer
+from tunelab.contracts import Optimizer, Rule, Search
 from tunelab.errors import PluginError
 from tunelab.space import Float
 
 from .rules import POPULATIONS
 from .tensor_rules import TENSOR_POPULATIONS
 
-RULES: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__]
+ALL: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__]
+RULES = [each for each in ALL if issubclass(each, Rule)]
+OTHERS = [each for each in ALL if not issubclass(each, Rule)]
 MOMENTUM_LIKE = {"momentum", "rho", "beta1", "beta2", "adam_beta1", "adam_beta2"}
 SHARED = {"bias_correction", "every", "longest"}
 
@@ -57,3 +59,26 @@ def test_a_value_outside_the_bounds_is_refused(rule: type[Optimizer]) -> None:
         if name in MOMENTUM_LIKE:
             with pytest.raises(PluginError, match="less than 1"):
                 rule(**{name: 1.0})
+
+
+each_other = pytest.mark.parametrize("other", OTHERS, ids=lambda other: other.__name__)
+
+
+@each_other
+def test_what_is_around_a_rule_opens_its_own_fields_and_those_of_the_rule(other: type[Optimizer]) -> None:
+    ranges = other.ranges()
+    assert {name for name, own in ranges.items() if isinstance(own, Search)} == set(other().parts())
+    for name, own in ranges.items():
+        if isinstance(own, Search):
+            assert isinstance(getattr(other(), name), own.plugin)
+        else:
+            assert isinstance(own, Float)
+            assert own.low <= getattr(other(), name) <= own.high
+            assert getattr(other(**{name: own.low}), name) == own.low
+
+
+@each_other
+def test_a_value_outside_the_bounds_of_a_wrapper_is_refused(other: type[Optimizer]) -> None:
+    for name in other.model_fields:
+        with pytest.raises(PluginError, match=f"{other.__name__}.*{name}"):
+            other(**{name: -0.1})

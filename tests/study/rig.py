@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from pydantic import PositiveFloat, model_validator
 
 from tunelab import Choice, Experiment, Float, Study
-from tunelab.contracts import Array, Layer, Model, Optimizer, Parameter, Tape
+from tunelab.contracts import Array, Layer, Model, Parameter, Rule, Tape
 from tunelab.errors import PluginError
 from tunelab.models import MLP, Quadratic, SoftmaxRegression
 from tunelab.models.layers import Dense
@@ -155,7 +155,7 @@ class Sound(SoftmaxRegression):
     """A model without."""
 
 
-class Ordered(Optimizer):
+class Ordered(Rule):
     """A rule that refuses half of its own space, as cross-field checks do."""
 
     lr: Annotated[PositiveFloat, Float(1e-3, 1, log=True)] = 0.1

@@ -75,7 +75,7 @@ def by_member(members: Sequence[Member], found: Plan) -> dict[int, dict[str, lis
     """Return each member's numbers by name over the steps."""
     numbers = {m.trial.number: {"lr": found.lr[:, row, 0].tolist()} for row, m in enumerate(members)}
     for group, scalars in zip(groups_of(members), found.scalars, strict=True):
-        for name, values in scalars.items():
+        for name, values in scalars[-1].items():
             for place, m in enumerate(members[group]):
                 numbers[m.trial.number][name] = values[:, place, 0].tolist()
     return numbers
@@ -129,7 +129,7 @@ def test_members_of_one_rule_have_their_own_numbers_each() -> None:
 def test_bias_corrections_count_from_a_members_own_first_step() -> None:
     new, old = member(0, Adam(lr=0.1)), member(1, Adam(lr=0.1))
     old.step = 100_000
-    rates = plan([new, old], [slice(0, 2)], 1, DOUBLE).scalars[0]["rate"][0, :, 0]
+    rates = plan([new, old], [slice(0, 2)], 1, DOUBLE).scalars[0][-1]["rate"][0, :, 0]
     assert rates.tolist() == pytest.approx([0.1, 0.1 * (1 - 0.9) / (1 - 0.999) ** 0.5], rel=1e-12)
 
 
@@ -156,7 +156,7 @@ def test_what_a_schedule_remembers_is_each_members_own() -> None:
 
 def test_scalars_are_worked_out_in_float64_whatever_the_training() -> None:
     one = member(optimizer=Adam(lr=0.1, beta2=0.9999))
-    single = plan([one], [slice(0, 1)], 3, NumpyBackend("float32")).scalars[0]["rate"]
-    double = plan([one], [slice(0, 1)], 3, DOUBLE).scalars[0]["rate"]
+    single = plan([one], [slice(0, 1)], 3, NumpyBackend("float32")).scalars[0][-1]["rate"]
+    double = plan([one], [slice(0, 1)], 3, DOUBLE).scalars[0][-1]["rate"]
     assert single.dtype == np.float32
     assert np.array_equal(single, double.astype(np.float32))

@@ -7,7 +7,7 @@ import pytest
 from laws.runs import OPTIMIZERS
 
 from training.rig import DOUBLE, member, network
-from tunelab.contracts import Array
+from tunelab.contracts import Array, Rule
 from tunelab.models import Quadratic
 from tunelab.optimizers import SGD, Adam, Momentum
 from tunelab.plugins import load
@@ -58,7 +58,8 @@ def steps(optimizer: str, size: int, count: int, taken: int = 3) -> tuple[np.nda
     """Return parameters and slots after some steps of fixed random gradients."""
     net = network(Quadratic(start=tuple(np.linspace(-1, 1, size))))
     rule: Any = load("optimizer", optimizer)
-    members = [member(n, rule(lr=0.01 * (n + 1)), net=net) for n in range(count)]
+    fields = [{"lr": 0.01 * (n + 1)} if issubclass(rule, Rule) else {} for n in range(count)]
+    members = [member(n, rule(**fields[n]), net=net) for n in range(count)]
     theta = np.stack([one.theta for one in members])
     grad, random = np.empty_like(theta), np.random.default_rng(size)
     group = RuleGroup(members, theta, grad, DOUBLE)

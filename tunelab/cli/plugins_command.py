@@ -85,8 +85,12 @@ def _written(value: Any) -> str:
 
 
 def _in_words(within: Any) -> str:
+    from tunelab.contracts import Search
+    from tunelab.plugins import name_of
     from tunelab.space import Choice
 
+    if isinstance(within, Search):
+        return f"as {name_of(within.plugin)} is"
     if isinstance(within, Choice):
         return f"one of {', '.join(map(_written, within.options))}"
     axes = {"log": " log", "complement_log": " log(1 - x)"}

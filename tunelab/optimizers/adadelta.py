@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Adadelta(Optimizer):
+class Adadelta(Rule):
     """A step against the gradient, in units of recent steps over recent gradients.
 
         v_t = rho * v_(t-1) + (1 - rho) * g_t^2,    v_0 = 0

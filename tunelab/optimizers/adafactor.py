@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.norms import norm
 from tunelab.space import Float
 
 
-class Adafactor(Optimizer):
+class Adafactor(Rule):
     """A step against the gradient, divided by the root of a rank-one estimate of its recent squares, of limited size.
 
         w_t = t^(-decay)

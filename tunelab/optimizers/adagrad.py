@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class AdaGrad(Optimizer):
+class AdaGrad(Rule):
     """A step against the gradient, divided by the root of the sum of its squares so far.
 
         s_t = s_(t-1) + g_t^2,    s_0 = 0

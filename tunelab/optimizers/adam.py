@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule, Sums
 from tunelab.space import Float
 
 
-class Adam(Optimizer):
+class Adam(Rule):
     """A step against the weighted mean of recent gradients, divided by the root of the weighted mean of their squares.
 
         m_t = beta1 * m_(t-1) + g_t          m_hat = m_t / c1,    c1 = 1 + beta1 + ... + beta1^(t-1)
@@ -41,6 +41,7 @@ class Adam(Optimizer):
     beta2: Annotated[float, Field(ge=0, lt=1), Float(0.9, 0.9999, complement_log=True)] = 0.999
     eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
+    sums: ClassVar[Sums] = {"m": ("gradient", "beta1"), "v": ("square", "beta2")}
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the betas, and the learning rate and eps with the corrections of both means folded in."""

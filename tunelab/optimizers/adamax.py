@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Adamax(Optimizer):
+class Adamax(Rule):
     """A step against the weighted mean of recent gradients, divided by the largest of them, discounted by its age.
 
         m_t = beta1 * m_(t-1) + g_t          m_hat = m_t / c1,    c1 = 1 + beta1 + ... + beta1^(t-1)

@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule, Sums
 from tunelab.optimizers.adam import adam_scalars, adam_step
 from tunelab.space import Float
 
 
-class AdamW(Optimizer):
+class AdamW(Rule):
     """Adam, after the parameters have shrunk by a part that no gradient divides.
 
         theta_t = (1 - lr_t * weight_decay) * theta_(t-1) - lr_t * m_hat / (sqrt(v_hat) + eps)
@@ -40,6 +40,7 @@ class AdamW(Optimizer):
     eps: Annotated[PositiveFloat, Float(1e-10, 1e-2, log=True)] = 1e-8
     weight_decay: Annotated[NonNegativeFloat, Float(5e-3, 1.0, log=True)] = 0.01
     slots: ClassVar[tuple[str, ...]] = ("m", "v")
+    sums: ClassVar[Sums] = {"m": ("gradient", "beta1"), "v": ("square", "beta2")}
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the scalars of Adam, and the part of the parameters that stays."""

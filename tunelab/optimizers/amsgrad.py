@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.adam import adam_scalars
 from tunelab.space import Float
 
 
-class AMSGrad(Optimizer):
+class AMSGrad(Rule):
     """Adam, divided by the root of the largest mean square so far.
 
         w_t = max(w_(t-1), v_t),    w_0 = 0,    w_hat = w_t / c2

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class ASGD(Optimizer):
+class ASGD(Rule):
     """A step against the gradient of a regularised loss, at a rate that falls as fast as averaging allows.
 
         eta_t = lr_t / (1 + decay * lr_t * (t - 1))^power

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class DAdaptation(Optimizer):
+class DAdaptation(Rule):
     """AdamW whose step is multiplied by d, an estimate from below of the distance from the start to a solution.
 
         b = sqrt(beta2),    size_t = sqrt(v_t) + eps
@@ -63,7 +63,7 @@ class DAdaptation(Optimizer):
         """Return the fields, with the rate corrected if it is to be, and the root of beta2."""
         correction = np.sqrt(1 - hyper.beta2**step) / (1 - hyper.beta1**step) if self.bias_correction else 1.0
         beta3 = np.sqrt(hyper.beta2)
-        return vars(hyper) | {"rate": hyper.lr * correction, "beta3": beta3, "fresh": 1 - beta3}
+        return dict(super().scalars(hyper, step)) | {"rate": hyper.lr * correction, "beta3": beta3, "fresh": 1 - beta3}
 
     def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""

@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class GradientDescent(Optimizer):
+class GradientDescent(Rule):
     """A step against the gradient of all rows at once.
 
         theta_t = theta_(t-1) - lr_t * g_t

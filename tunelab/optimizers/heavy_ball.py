@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class HeavyBall(Optimizer):
+class HeavyBall(Rule):
     """A step against the gradient, plus a part of the last displacement.
 
         theta_t = theta_(t-1) - lr_t * g_t + momentum * (theta_(t-1) - theta_(t-2)),    theta_(-1) = theta_0

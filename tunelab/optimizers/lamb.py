@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.adam import adam_direction, adam_scalars
 from tunelab.optimizers.norms import trust_ratio
 from tunelab.space import Float
 
 
-class LAMB(Optimizer):
+class LAMB(Rule):
     """The direction of Adam with its weight decay, as long as a fixed part of the tensor itself.
 
         u_t = m_hat / (sqrt(v_hat) + eps) + weight_decay * theta_(t-1)

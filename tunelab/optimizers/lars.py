@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.norms import trust_ratio
 from tunelab.space import Float
 
 
-class LARS(Optimizer):
+class LARS(Rule):
     """Momentum on gradients that each tensor scales to a fixed part of its own length.
 
         u_t = g_t + weight_decay * theta_(t-1)

@@ -5,14 +5,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 SMALL = 2.0**-100
 """What is below this (8e-31), and in float32 soon set to zero, makes a step of less than full length."""
 
 
-class Lion(Optimizer):
+class Lion(Rule):
     """A step of one length for all parameters, against the sign of a mean that today's gradient leans on.
 
         theta_t = theta_(t-1) - lr_t * (sign(beta1 * m_(t-1) + (1 - beta1) * g_t) + weight_decay * theta_(t-1))

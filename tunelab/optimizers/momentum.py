@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule, Sums
 from tunelab.space import Float
 
 
-class Momentum(Optimizer):
+class Momentum(Rule):
     """A step against a discounted sum of gradients.
 
         b_1 = g_1,    b_t = momentum * b_(t-1) + (1 - dampening) * g_t
@@ -39,6 +39,7 @@ class Momentum(Optimizer):
     momentum: Annotated[float, Field(ge=0, lt=1), Float(0.7, 0.995, complement_log=True)] = 0.9
     dampening: Annotated[float, Field(ge=0, lt=1)] = 0.0
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
+    sums: ClassVar[Sums] = {"velocity": ("gradient", "momentum")}
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the decay and the rate of the velocity, which is kept in units of the weight of today's gradient."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.adam import adam_scalars, adam_step
 from tunelab.optimizers.norms import norm
 from tunelab.space import Float
@@ -18,7 +18,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 
 
-class Muon(Optimizer):
+class Muon(Rule):
     """A step of the same length in every direction of a matrix: along the orthogonal matrix nearest to its momentum.
 
         m_t = momentum * m_(t-1) + (1 - momentum) * g_t

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 NEGLIGIBLE = 2.0**-54
@@ -16,7 +16,7 @@ AT_ONCE = 128
 """Factors that are multiplied before the product is looked at."""
 
 
-class NAdam(Optimizer):
+class NAdam(Rule):
     """Adam with Nesterov's momentum, which warms up.
 
         mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2),    pi_t = mu_1 * ... * mu_t

@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.nadam import nadam_scalars, nadam_step
 from tunelab.space import Float
 
 
-class NAdamW(Optimizer):
+class NAdamW(Rule):
     """NAdam, after the parameters have shrunk by a part that no gradient divides.
 
         theta_t = (1 - lr_t * weight_decay) * theta_(t-1) - lr_t * (step of `NAdam`)

@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Nesterov(Optimizer):
+class Nesterov(Rule):
     """A step against the discounted sum of gradients as it will be after one more decay.
 
         b_t = momentum * b_(t-1) + g_t,    b_0 = 0

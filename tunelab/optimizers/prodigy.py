@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Prodigy(Optimizer):
+class Prodigy(Rule):
     """AdamW whose step is multiplied by d, an estimate from below of the distance from the start to a solution.
 
         r_t = sqrt(beta2) * r_(t-1) + (d_t / d0) * rate_t * d_t * <g_t, theta_0 - theta_(t-1)>
@@ -64,7 +64,7 @@ class Prodigy(Optimizer):
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the fields, with the rate corrected if it is to be, and the root of beta2."""
         correction = np.sqrt(1 - hyper.beta2**step) / (1 - hyper.beta1**step) if self.bias_correction else 1.0
-        return vars(hyper) | {"rate": hyper.lr * correction, "beta3": np.sqrt(hyper.beta2)}
+        return dict(super().scalars(hyper, step)) | {"rate": hyper.lr * correction, "beta3": np.sqrt(hyper.beta2)}
 
     def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""

@@ -6,14 +6,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 TRUSTED = 5.0
 """The mean square is trusted from more than so many squares on."""
 
 
-class RAdam(Optimizer):
+class RAdam(Rule):
     """Adam, damped by how few squares its mean square has seen, and not divided at all at the very first steps.
 
         rho_inf = 2 / (1 - beta2) - 1,    rho_t = rho_inf - 2 * t * beta2^t / (1 - beta2^t)

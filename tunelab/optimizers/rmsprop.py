@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class RMSprop(Optimizer):
+class RMSprop(Rule):
     """A step against the gradient, divided by the root of a moving average of its square.
 
         v_t = rho * v_(t-1) + (1 - rho) * g_t^2,    v_0 = 0

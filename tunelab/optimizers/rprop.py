@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Rprop(Optimizer):
+class Rprop(Rule):
     """A step that grows while the gradient keeps its sign and shrinks, for once without a move, when it turns.
 
         turn_t = sign(g_t) * sign_(t-1)

@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.schedule_free_sgd import average_step
 from tunelab.space import Float
 
 
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(Rule):
     """The points of `ScheduleFreeSGD`, with gradients divided by the root of the mean of their recent squares.
 
         v_t = beta2 * v_(t-1) + (1 - beta2) * g_t^2,    v_hat = v_t / (1 - beta2^t),    g_t taken at y_(t-1)

@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class ScheduleFreeSGD(Optimizer):
+class ScheduleFreeSGD(Rule):
     """Plain steps of a point z, the average x of where it has been, and gradients at y between the two.
 
         z_t = z_(t-1) - lr_t * (g_t + weight_decay * y_(t-1)),    g_t taken at y_(t-1)
@@ -49,7 +49,7 @@ class ScheduleFreeSGD(Optimizer):
 
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the fields, the weight of this step's z in the average, and the part of it that makes y."""
-        return vars(hyper) | {"weight": hyper.lr**2, "ahead": 1 - hyper.momentum}
+        return dict(super().scalars(hyper, step)) | {"weight": hyper.lr**2, "ahead": 1 - hyper.momentum}
 
     def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place."""

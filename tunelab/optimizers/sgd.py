@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import PositiveFloat
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class SGD(Optimizer):
+class SGD(Rule):
     """A step against the gradient of a batch.
 
         theta_t = theta_(t-1) - lr_t * g_t

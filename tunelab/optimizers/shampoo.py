@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.space import Float
 
 
-class Shampoo(Optimizer):
+class Shampoo(Rule):
     """A step against the mean of recent gradients, with a fourth root of the sum of their squares on either side.
 
         L_t = L_(t-1) + G_t G_t^T,    R_t = R_(t-1) + G_t^T G_t,    L_0 = R_0 = eps * I

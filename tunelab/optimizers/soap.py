@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from tunelab.contracts import Array, Hyper, Optimizer
+from tunelab.contracts import Array, Hyper, Rule
 from tunelab.optimizers.shampoo import eigh, matrix_shape
 from tunelab.space import Float
 
 
-class SOAP(Optimizer):
+class SOAP(Rule):
     """Adam in a basis that turns with the gradients: the eigenvectors of what their rows, and their columns, share.
 
         M_t = beta1 * M_(t-1) + (1 - beta1) * G_t,    V_t = beta2 * V_(t-1) + (1 - beta2) * (P^T G_t Q)^2

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tunelab.contracts import Optimizer, Search
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
@@ -106,7 +105,7 @@ def _check_batches(experiment: Experiment, rows: int) -> None:
 
 
 def _always_full(experiment: Experiment) -> bool:
-    node = experiment.optimizer
-    options = node.options if isinstance(node, Choice) else (node,)
-    rules = [option.plugin if isinstance(option, Search) else type(option) for option in options]
-    return all(issubclass(rule, Optimizer) and rule.full_batch for rule in rules)
+    return all(
+        any(rule.full_batch for rule in configuration.optimizer.rules())
+        for configuration in _first_configurations(experiment)
+    )

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend
+from tunelab.contracts import Array, Backend, Optimizer
 from tunelab.experiment import Configuration
 from tunelab.training.network import Network
-from tunelab.training.pieces import slot_sizes
+from tunelab.training.pieces import by_prefix, slot_sizes
 from tunelab.training.streams import Purpose, stream
 from tunelab.trial import Trial
 
@@ -29,6 +29,9 @@ class Member:
         result: what was evaluated last, where that is not theta (`Optimizer.averages`).
         noise: its stream of dropout noise in the present epoch.
         memory: what its schedule remembers of past epochs.
+        optimizer: the optimizer in force, which may hand over to another in the course of the training.
+        changes: the steps after which the next one takes over.
+        began: the steps that it had taken when the rule in force began to count its own.
     """
 
     trial: Trial
@@ -41,11 +44,16 @@ class Member:
     step: int = 0
     lr: float = 0.0
     result: Array | None = None
+    began: int = 0
     noise: np.random.Generator = field(init=False)
     memory: Mapping[str, float] = field(init=False)
+    optimizer: Optimizer = field(init=False)
+    changes: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.memory = self.configuration.schedule.memory()
+        self.optimizer = self.configuration.penalised.at_step(0, self.total)
+        self.changes = self.configuration.optimizer.changes(self.total)
         self.renew_noise()
 
     @classmethod
@@ -53,12 +61,10 @@ class Member:
         cls, trial: Trial, configuration: Configuration, network: Network, steps_per_epoch: int, backend: Backend
     ) -> "Member":
         """Return a member that has not trained yet."""
+        total = configuration.training.epochs * steps_per_epoch
         theta = backend.asarray(network.initial(trial.seed))
-        optimizer = configuration.optimizer
-        slots = {name: backend.zeros((size,)) for name, size in slot_sizes(optimizer, network).items()}
-        for name in optimizer.copies:
-            slots[name][...] = theta
-        return cls(trial, configuration, network, configuration.training.epochs * steps_per_epoch, theta, slots)
+        slots = fresh_slots(configuration.penalised.at_step(0, total), network, theta, backend)
+        return cls(trial, configuration, network, total, theta, slots)
 
     def renew_noise(self) -> None:
         """Begin the present epoch's stream of dropout noise."""
@@ -68,3 +74,17 @@ class Member:
     def finished(self) -> bool:
         """Whether it has trained all its epochs."""
         return self.epoch >= self.configuration.training.epochs
+
+    @property
+    def next_change(self) -> int | None:
+        """The step after which the next optimizer takes over, if one will."""
+        return next((step for step in self.changes if step > self.step), None)
+
+
+def fresh_slots(optimizer: Optimizer, network: Network, theta: Array, backend: Backend) -> dict[str, Array]:
+    """Return an optimizer's arrays `(n,)` before its first step from theta."""
+    slots = {name: backend.zeros((size,)) for name, size in slot_sizes(optimizer, network).items()}
+    for prefix, level in by_prefix(optimizer).items():
+        for name in level.copies:
+            slots[prefix + name][...] = theta
+    return slots

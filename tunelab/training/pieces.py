@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunelab.contracts import Optimizer
+from tunelab.contracts import Optimizer, Rule
 from tunelab.training.network import Network
 
 
@@ -32,9 +32,9 @@ class Piece(Part):
     slots: Mapping[str, Part]
 
 
-def pieces(optimizer: Optimizer, network: Network) -> tuple[Piece, ...]:
-    """Return each tensor of the network, or all of them as one flat one, as the optimizer wants to see it."""
-    if optimizer.sees == "tensors":
+def pieces(rule: Rule, network: Network) -> tuple[Piece, ...]:
+    """Return each tensor of the network, or all of them as one flat one, as the rule wants to see it."""
+    if rule.sees == "tensors":
         tensors = [(where, parameter.shape) for _, parameter, where in network.parameters()]
     else:
         tensors = [(slice(0, network.size), (network.size,))]
@@ -42,7 +42,7 @@ def pieces(optimizer: Optimizer, network: Network) -> tuple[Piece, ...]:
     found = []
     for where, shape in tensors:
         slots = {}
-        for name, slot_shape in optimizer.slot_shapes(shape).items():
+        for name, slot_shape in rule.slot_shapes(shape).items():
             start = ends.get(name, 0)
             ends[name] = start + math.prod(slot_shape)
             slots[name] = Part(slice(start, ends[name]), slot_shape)
@@ -53,7 +53,17 @@ def pieces(optimizer: Optimizer, network: Network) -> tuple[Piece, ...]:
 def slot_sizes(optimizer: Optimizer, network: Network) -> dict[str, int]:
     """Return how many numbers each slot holds for one member."""
     found: dict[str, int] = {}
-    for piece in pieces(optimizer, network):
-        for name, part in piece.slots.items():
-            found[name] = part.where.stop
+    for prefix, level in by_prefix(optimizer).items():
+        found |= {prefix + name: size for name, size in _own_sizes(level, network).items()}
     return found
+
+
+def by_prefix(optimizer: Optimizer) -> dict[str, Optimizer]:
+    """Return the levels of an optimizer by what stands before the names of their slots: ``, `inner.`, ..."""
+    return {"inner." * depth: level for depth, level in enumerate(optimizer.levels())}
+
+
+def _own_sizes(level: Optimizer, network: Network) -> dict[str, int]:
+    if isinstance(level, Rule):
+        return {name: part.where.stop for piece in pieces(level, network) for name, part in piece.slots.items()}
+    return {name: math.prod(shape) for name, shape in level.slot_shapes((network.size,)).items()}

@@ -4,14 +4,14 @@ A learning rate, a bias correction or a warm-up costs some microseconds of Pytho
 computed when it is needed, and next to nothing as one array over steps and members.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend, Plugin
+from tunelab.contracts import Array, Backend, Optimizer, Plugin, Rule
 from tunelab.training.member import Member
 
 STEPS_AT_ONCE = 256
@@ -24,34 +24,52 @@ class Plan:
 
     Attributes:
         lr: learning rates `(S, P, 1)` float64.
-        scalars: for each group of members with one rule, its `Optimizer.scalars` by name, `(S, p, 1)`.
+        scalars: for each group of members with one optimizer and each of its levels, `Optimizer.scalars` by name,
+            `(S, p, 1)`.
     """
 
     lr: np.ndarray
-    scalars: tuple[dict[str, Array], ...]
+    scalars: tuple[list[dict[str, Array]], ...]
 
 
 def plan(members: Sequence[Member], groups: Sequence[slice], steps: int, backend: Backend) -> Plan:
-    """Return the scalars of the next `steps` steps of members that are sorted into groups of one rule."""
+    """Return the scalars of the next `steps` steps of members that are sorted into groups of one optimizer."""
     done = np.array([[member.step] for member in members])
     before = np.arange(steps)[:, None, None] + done  # (S, P, 1)
     factor = factors(members, before)
-    lr = column(members, lambda m: m.configuration.optimizer.lr) * factor
-    return Plan(lr, tuple(_scalars(members, group, factor, before, backend) for group in groups))
+    lr = column(members, lambda m: m.optimizer.rule.lr) * factor
+    return Plan(lr, tuple(_by_level(members[group], factor[:, group], before[:, group], backend) for group in groups))
+
+
+def _by_level(
+    members: Sequence[Member], factor: np.ndarray, before: np.ndarray, backend: Backend
+) -> list[dict[str, Array]]:
+    """Return the scalars of each level of one group's optimizer, `(S, p, 1)` each."""
+    count = len(members)
+    rows = at_least_two(range(count))
+    twice = [members[row] for row in rows]
+    levels = zip(*(member.optimizer.levels() for member in twice), strict=True)
+    found = []
+    for optimizers in levels:
+        values = _scalars(optimizers, twice, factor[:, rows], before[:, rows])
+        shape = before[:, rows].shape
+        found.append({n: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for n, value in values.items()})
+    return found
 
 
 def _scalars(
-    members: Sequence[Member], group: slice, factor: np.ndarray, before: np.ndarray, backend: Backend
-) -> dict[str, Array]:
-    """Return the scalars of one group's rule, `(S, p, 1)` each."""
-    rows = at_least_two(range(len(members))[group])
-    optimizers = [members[row].configuration.optimizer for row in rows]
-    hyper = hyperparameters(optimizers)
-    for name in optimizers[0].scheduled:
-        setattr(hyper, name, getattr(hyper, name) * factor[:, rows])
-    values = optimizers[0].scalars(hyper, before[:, rows] + 1.0)
-    shape, count = factor[:, rows].shape, group.stop - group.start
-    return {name: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for name, value in values.items()}
+    level: Sequence[Optimizer], members: Sequence[Member], factor: np.ndarray, before: np.ndarray
+) -> Mapping[str, Array]:
+    hyper = hyperparameters(level)
+    hyper.total = column(members, lambda m: m.total)
+    first = level[0]
+    if isinstance(first, Rule):
+        for name in first.scheduled:
+            setattr(hyper, name, getattr(hyper, name) * factor)
+        return first.scalars(hyper, before + 1.0 - column(members, lambda m: m.began))
+    hyper.factor = factor
+    hyper.lr = column(members, lambda m: m.optimizer.rule.lr) * factor
+    return first.scalars(hyper, before + 1.0)
 
 
 def factors(members: Sequence[Member], before: np.ndarray) -> np.ndarray:

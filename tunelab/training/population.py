@@ -4,14 +4,17 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tunelab.contracts import Array, Backend
+from tunelab.errors import TunelabError
 from tunelab.training.batches import Batches
+from tunelab.training.handover import hand_over
 from tunelab.training.member import Member
 from tunelab.training.network import Network, Passes
-from tunelab.training.plan import STEPS_AT_ONCE, column, plan
+from tunelab.training.plan import STEPS_AT_ONCE, plan
 from tunelab.training.rules import RuleGroup, groups_of, sorted_by_rule
 from tunelab.trial import Ended, Report, State
 
@@ -96,7 +99,8 @@ class Population:
         self._batches.shuffle(self.members, self.cohort.steps)
         step = 0
         while step < self.cohort.steps and self.members:
-            ahead = min(STEPS_AT_ONCE, self.cohort.steps - step)
+            yield from self._hand_over()
+            ahead = min(STEPS_AT_ONCE, self.cohort.steps - step, *self._until_changes())
             lr = self._prepare(ahead)
             taken = 0
             while taken < ahead:
@@ -120,27 +124,44 @@ class Population:
         return ahead.lr
 
     def _step(self, step: int, offset: int) -> Array:
-        losses = self._passes.gradient(*self._batches.take(step))
-        self._clip()
-        self._decay()
+        self._batch = self._batches.take(step)
+        self._noise = {member: member.noise.bit_generator.state for member in self._replaying}
+        losses = self._passes.gradient(*self._batch)
         for _, group in self._groups:
             group.update(offset)
         return losses
 
-    def _clip(self) -> None:
-        """Scale each member's gradient down to its norm: g <- g min(1, c / (|g| + 1e-6)), as torch does."""
-        if self._clip_norm is not None:
-            xp, scratch = self._backend.xp, self._scratch
-            norm = xp.sqrt(xp.square(self._grad, out=scratch).sum(1)[:, None])  # (P, 1): inside a member only
-            factor = xp.minimum(self._clip_norm / (norm + 1e-6), self._one)
-            self._grad *= xp.where(self._clips, factor, self._one)  # inf / inf where a huge gradient is not clipped
+    def _gradient_again(self, where: slice) -> None:
+        """Compute the gradient of a group's members once more, for the same rows and the same noise."""
+        members = self.members[where]
+        for member in members:
+            member.noise.bit_generator.state = self._noise[member]
+        if where.start not in self._group_passes:
+            self._group_passes[where.start] = self._passes_of(where)
+        x, y = (part if len(part) == 1 else part[where] for part in self._batch)
+        self._group_passes[where.start].gradient(x, y)
 
-    def _decay(self) -> None:
-        """Add its decay times its parameters to the gradient of each member that has one."""
-        for row in self._decaying:
-            self._grad[row] += self._backend.xp.multiply(
-                self._theta[row], self._decay_rates[row], out=self._scratch[row]
-            )
+    def _until_changes(self) -> list[int]:
+        """Return how many steps it is to each member's next change of optimizer, where there is one."""
+        return [member.next_change - member.step for member in self.members if member.next_change is not None]
+
+    def _hand_over(self) -> Iterator[Ended]:
+        """Let the next optimizer take over where it is due; yield the ends of the members that it fails for."""
+        due = [member for member in self.members if member.step in member.changes]
+        if not due:
+            return
+        rows = {member: row for row, member in enumerate(self.members)}
+        self._unpack()
+        failed = {}
+        for member in due:
+            try:
+                hand_over(member, self._backend)
+            except TunelabError as error:
+                failed[member] = str(error)
+        self._pack([member for member in self.members if member not in failed])
+        self._batches.keep([rows[member] for member in self.members])
+        for member, reason in failed.items():
+            yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, reason)
 
     def _end_diverged(self, losses: Array) -> Iterator[Ended]:
         """Let go of the members whose last training loss was out of bounds."""
@@ -208,34 +229,20 @@ class Population:
         self._theta, self._grad = backend.empty(shape), backend.empty(shape)
         for row, member in enumerate(self.members):
             self._theta[row] = member.theta
-        self._groups = [
-            (where, RuleGroup(self.members[where], self._theta[where], self._grad[where], backend))
-            for where in groups_of(self.members)
-        ]
-        noise = lambda: [member.noise for member in self.members]  # noqa: E731
-        self._passes = Passes(self.cohort.network, backend, self._theta, self._grad, self._rates(), noise)
-        self._pack_penalties()
+        self._groups = [(where, self._group(where)) for where in groups_of(self.members)]
+        self._passes = self._passes_of(slice(None))
+        self._group_passes: dict[int, Passes] = {}
+        self._replaying = [m for m in self.members if any(level.second_gradient for level in m.optimizer.levels())]
 
-    def _rates(self) -> list[Array]:
-        """Return each layer's own number of every member, `(P, 1, 1)`."""
-        rows = [[[[layer.rate()]] for layer in member.network.layers] for member in self.members]
-        return (
-            [self._backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))]
-            if rows
-            else []
-        )
+    def _group(self, where: slice) -> RuleGroup:
+        again = partial(self._gradient_again, where)
+        return RuleGroup(self.members[where], self._theta[where], self._grad[where], self._backend, again)
 
-    def _pack_penalties(self) -> None:
-        training = [member.configuration.training for member in self.members]
-        clip = column(self.members, lambda m: m.configuration.training.clip_norm or np.inf)
-        decay = column(self.members, lambda m: m.configuration.training.weight_decay)
-        used = any(t.clip_norm is not None or t.weight_decay for t in training)
-        self._clip_norm = self._backend.asarray(clip) if np.isfinite(clip).any() else None
-        self._clips = np.isfinite(clip)
-        self._decay_rates = self._backend.asarray(decay)
-        self._decaying = np.flatnonzero(decay)
-        self._one = self._backend.asarray(np.ones((1, 1)))
-        self._scratch = self._backend.empty(self._grad.shape if used else (0,))
+    def _passes_of(self, where: slice) -> Passes:
+        members = self.members[where]
+        noise = lambda: [member.noise for member in members]  # noqa: E731
+        rates = _rates(members, self._backend)
+        return Passes(self.cohort.network, self._backend, self._theta[where], self._grad[where], rates, noise)
 
     def _unpack(self) -> None:
         """Copy the rows back to their members."""
@@ -243,3 +250,9 @@ class Population:
             member.theta = self._theta[row].copy()
         for where, group in self._groups if self.members else ():
             group.give_back(self.members[where])
+
+
+def _rates(members: Sequence[Member], backend: Backend) -> list[Array]:
+    """Return each layer's own number of every member, `(P, 1, 1)`."""
+    rows = [[[[layer.rate()]] for layer in member.network.layers] for member in members]
+    return [backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))] if rows else []

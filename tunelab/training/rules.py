@@ -1,24 +1,24 @@
-"""Optimizer rules applied to a population: one group of rows for each rule, in blocks that stay in cache."""
+"""Optimizers applied to a population: one group of rows for each, its rule in blocks that stay in cache."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
 
-from tunelab.contracts import Array, Backend, Optimizer
+from tunelab.contracts import Array, Backend, Optimizer, Step
 from tunelab.training.member import Member
-from tunelab.training.pieces import Part, Piece, pieces, slot_sizes
+from tunelab.training.pieces import Part, Piece, by_prefix, pieces, slot_sizes
+from tunelab.training.streams import Purpose, stream
 
 BLOCK = 65_536
 """Numbers that a rule sees at once: its arrays then stay in a core's cache from one operation to the next."""
 
 
 def groups_of(members: Sequence[Member]) -> list[slice]:
-    """Return the runs of neighbours that share a rule."""
+    """Return the runs of neighbours that share an optimizer."""
     groups: list[slice] = []
     for index, member in enumerate(members):
         start = groups[-1].start if groups else 0
-        if groups and _rule(members[start]) == _rule(member):
+        if groups and members[start].optimizer.structure() == member.optimizer.structure():
             groups[-1] = slice(start, index + 1)
         else:
             groups.append(slice(index, index + 1))
@@ -26,12 +26,8 @@ def groups_of(members: Sequence[Member]) -> list[slice]:
 
 
 def sorted_by_rule(members: Sequence[Member]) -> list[Member]:
-    """Return the members with those of one rule side by side, older trials first."""
-    return sorted(members, key=lambda member: (repr(_rule(member)), member.trial.number))
-
-
-def _rule(member: Member) -> tuple[Any, ...]:
-    return member.configuration.optimizer.structure()
+    """Return the members with those of one optimizer side by side, older trials first."""
+    return sorted(members, key=lambda member: (repr(member.optimizer.structure()), member.trial.number))
 
 
 @dataclass(frozen=True)
@@ -43,35 +39,82 @@ class _Block:
     scratch: Array
 
 
+@dataclass
+class _Level(Step):
+    """One level of a group's optimizer that does something around the level below it."""
+
+    optimizer: Optimizer
+    slots: dict[str, Array]
+    index: int
+    depth: int
+    group: "RuleGroup"
+    scalars: list[SimpleNamespace] = field(default_factory=list)
+
+    def inner(self) -> None:
+        """Take the step of the next level."""
+        self.group.enter(self.depth + 1)
+
+    def gradient(self) -> None:
+        """Compute the gradient again."""
+        self.group.gradient()
+
+    def normal(self, out: Array) -> None:
+        """Fill `out` with each member's own noise of this step."""
+        self.group.normal(out)
+
+
 class RuleGroup:
-    """The rows of a population that one rule updates.
+    """The rows of a population that one optimizer updates.
 
     Args:
         members: those of the group.
         theta: their parameters `(p, n)`, a view.
         grad: their gradients `(p, n)`, a view.
         backend: what computes.
+        gradient: computes the gradient again, at the present parameters; by default it stays what it is.
     """
 
-    def __init__(self, members: Sequence[Member], theta: Array, grad: Array, backend: Backend) -> None:
-        self.optimizer: Optimizer = members[0].configuration.optimizer
-        network = members[0].network
-        sizes = slot_sizes(self.optimizer, network)
+    def __init__(
+        self,
+        members: Sequence[Member],
+        theta: Array,
+        grad: Array,
+        backend: Backend,
+        gradient: Callable[[], None] = lambda: None,
+    ) -> None:
+        optimizer, network = members[0].optimizer, members[0].network
+        self.optimizer, self.gradient = optimizer, gradient
+        sizes = slot_sizes(optimizer, network)
         self.slots = {name: backend.empty((len(members), size)) for name, size in sizes.items()}
         for name, rows in self.slots.items():
             for row, member in enumerate(members):
                 rows[row] = member.slots[name]
+        self._members = members
         self._xp, self._backend = backend.xp, backend
         self._tiny = 1e8 * float(backend.xp.finfo(theta.dtype).tiny)
-        self._theta = theta
+        self._theta, self._grad = theta, grad
+        self._rule = optimizer.rule
+        own = {prefix: self._own_slots(prefix) for prefix in by_prefix(optimizer)}
+        *_, rule_slots = own.values()
         self._blocks = (
-            self._elements(theta, grad, backend)
-            if self.optimizer.sees == "elements"
-            else self._tensors(theta, grad, pieces(self.optimizer, network), backend)
+            self._elements(theta, grad, rule_slots, backend)
+            if self._rule.sees == "elements"
+            else self._tensors(theta, grad, rule_slots, pieces(self._rule, network), backend)
         )
+        levels = list(zip(optimizer.levels(), own.values(), strict=True))
+        acting = [i for i, (level, _) in enumerate(levels) if type(level).around is not Optimizer.around]
+        self._levels = [_Level(*levels[index], index, depth, self) for depth, index in enumerate(acting)]
+        self._averaging = next((pair for pair in levels if pair[0].averages), None)
+        self._scratch = backend.empty(theta.shape if self._levels or self._averaging else (0,))
         self._scalars: list[list[SimpleNamespace]] = []
+        self._step = 0
 
-    def _elements(self, theta: Array, grad: Array, backend: Backend) -> list[_Block]:
+    def _own_slots(self, prefix: str) -> dict[str, Array]:
+        """Return the slots of one level by its own names."""
+        found = {name.removeprefix(prefix): v for name, v in self.slots.items() if name.startswith(prefix)}
+        return {name: values for name, values in found.items() if not name.startswith("inner.")}
+
+    def _elements(self, theta: Array, grad: Array, own: dict[str, Array], backend: Backend) -> list[_Block]:
         """Cut the rows into blocks that stay in cache: what a rule does to an element depends on that element alone."""
         members, size = theta.shape
         tall = max(1, min(members, BLOCK // max(size, 1)))
@@ -83,12 +126,14 @@ class RuleGroup:
             for left in range(0, size, wide):
                 part = (rows, slice(left, min(left + wide, size)))
                 shape = theta[part].shape
-                slots = {name: slot[part] for name, slot in self.slots.items()}
+                slots = {name: slot[part] for name, slot in own.items()}
                 free = scratch[: shape[0] * shape[1]].reshape(shape)
                 blocks.append(_Block(rows, theta[part], grad[part], slots, free))
         return blocks
 
-    def _tensors(self, theta: Array, grad: Array, parts: Sequence[Piece], backend: Backend) -> list[_Block]:
+    def _tensors(
+        self, theta: Array, grad: Array, own: dict[str, Array], parts: Sequence[Piece], backend: Backend
+    ) -> list[_Block]:
         """Return one block a tensor, of all members."""
         lengths = [piece.where.stop - piece.where.start for piece in parts]
         scratch = backend.empty((len(theta) * max(lengths),))
@@ -97,36 +142,55 @@ class RuleGroup:
                 slice(None),
                 _view(theta, piece),
                 _view(grad, piece),
-                {name: _view(self.slots[name], part) for name, part in piece.slots.items()},
+                {name: _view(own[name], part) for name, part in piece.slots.items()},
                 scratch[: len(theta) * length].reshape(len(theta), *piece.shape),
             )
             for piece, length in zip(parts, lengths, strict=True)
         ]
 
-    def prepare(self, scalars: dict[str, Array], steps: int) -> None:
-        """Lay out the scalars `(S, p, 1)` of the next steps, so that a step only picks them up."""
+    def prepare(self, scalars: Sequence[dict[str, Array]], steps: int) -> None:
+        """Lay out the scalars `(S, p, 1)` of each level for the next steps, so that a step only picks them up."""
         shaped = [
-            {name: v[:, block.rows].reshape(len(v), -1, *[1] * (block.theta.ndim - 1)) for name, v in scalars.items()}
+            {n: v[:, block.rows].reshape(len(v), -1, *[1] * (block.theta.ndim - 1)) for n, v in scalars[-1].items()}
             for block in self._blocks
         ]
         self._scalars = [
             [SimpleNamespace(**{name: v[step] for name, v in block.items()}) for block in shaped]
             for step in range(steps)
         ]
+        for level in self._levels:
+            own = scalars[level.index].items()
+            level.scalars = [SimpleNamespace(**{name: v[step] for name, v in own}) for step in range(steps)]
 
     def update(self, step: int) -> None:
-        """Apply the rule, with the scalars of step `step` of those prepared."""
-        for block, k in zip(self._blocks, self._scalars[step], strict=True):
-            self.optimizer.update(self._xp, block.theta, block.grad, block.slots, k, block.scratch)
+        """Take the step `step` of those prepared."""
+        self._step = step
+        self.enter(0)
+
+    def enter(self, depth: int) -> None:
+        """Take the present step of the level of this depth, and of all below it."""
+        if depth < len(self._levels):
+            at = self._levels[depth]
+            k = at.scalars[self._step]
+            at.optimizer.around(at, self._xp, self._theta, self._grad, at.slots, k, self._scratch)
+        else:
+            for block, k in zip(self._blocks, self._scalars[self._step], strict=True):
+                self._rule.update(self._xp, block.theta, block.grad, block.slots, k, block.scratch)
+
+    def normal(self, out: Array) -> None:
+        """Fill `(p, n)` with standard normal numbers, a function of each member's seed and step."""
+        for row, member in zip(out, self._members, strict=True):
+            generator = stream(member.trial.seed, Purpose.PROBE, member.step + self._step)
+            row[...] = self._backend.asarray(generator.standard_normal(len(row)))
 
     def to_evaluation(self) -> Array | None:
         """Put the parameters to evaluate in place of those to train; return the latter, None if they are the same."""
-        if not self.optimizer.averages:
+        if self._averaging is None:
             return None
         trained = self._backend.empty(self._theta.shape)
         trained[...] = self._theta
-        for block in self._blocks:
-            self.optimizer.average(self._xp, block.theta, block.slots, block.scratch)
+        level, slots = self._averaging
+        level.average(self._xp, self._theta, slots, self._scratch)
         return trained
 
     def to_training(self, trained: Array | None) -> None:

@@ -14,12 +14,13 @@ class Purpose(IntEnum):
     WEIGHTS = 0
     ORDER = 1
     NOISE = 2
+    PROBE = 3
 
 
-def stream(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
-    """Return the stream of a trial's seed for one purpose in one epoch.
+def stream(seed: int, purpose: Purpose, time: int = 0) -> np.random.Generator:
+    """Return the stream of a trial's seed for one purpose at one time: an epoch, or a step.
 
     >>> bool(stream(7, Purpose.ORDER, 3).random() == stream(7, Purpose.ORDER, 3).random())
     True
     """
-    return np.random.Generator(np.random.Philox(key=np.array([seed, purpose], np.uint64), counter=[0, 0, 0, epoch]))
+    return np.random.Generator(np.random.Philox(key=np.array([seed, purpose], np.uint64), counter=[0, 0, 0, time]))
