@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat, PrivateAttr
 
-from tunelab.contracts import Array, Dataset, Hyper, Layer, Model, Optimizer, Schedule, Table
+from tunelab.contracts import Array, Dataset, Hyper, Layer, Model, Optimizer, Rule, Schedule, Table, Wrapper
 from tunelab.models.layers import Dense, Tanh
 from tunelab.space import Float
 
 # ---- optimizers
 
 
-class Sound(Optimizer):
+class Sound(Rule):
     """Momentum, as it should be; each rule below changes one thing."""
 
     lr: Annotated[PositiveFloat, Float(1e-3, 0.1, log=True)] = 0.05
@@ -33,6 +33,14 @@ class NormOfAllMembers(Sound):
     def update(self, xp: Any, theta: Any, grad: Any, slots: Any, k: Any, scratch: Any) -> None:
         grad /= 1 + xp.sqrt(xp.sum(grad * grad))
         super().update(xp, theta, grad, slots, k, scratch)
+
+
+class CentresAcrossMembers(Wrapper):
+    inner: Optimizer = Sound()
+
+    def around(self, step: Any, xp: Any, theta: Any, grad: Any, slots: Any, k: Any, scratch: Any) -> None:
+        grad -= grad.mean(axis=0)
+        step.inner()
 
 
 class NormOfAMember(Sound):

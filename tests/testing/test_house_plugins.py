@@ -7,13 +7,21 @@ from optimizers.rules import POPULATIONS
 from optimizers.tensor_rules import TENSOR_POPULATIONS
 from schedules.members import MEMBERS
 
-from tunelab import models
+from tunelab import models, optimizers
 from tunelab.contracts import Dataset, Model, Optimizer, Schedule
 from tunelab.data import BreastCancer, Diabetes, Digits, Wine
 from tunelab.testing import DatasetConformance, ModelConformance, OptimizerConformance, ScheduleConformance
 from tunelab.testing.plateau import Plateau
 
-RULES = {**POPULATIONS, **TENSOR_POPULATIONS}
+RULES = {name: members[0] for name, members in (POPULATIONS | TENSOR_POPULATIONS).items()}
+WRAPPED: dict[str, Optimizer] = {
+    "sam": optimizers.SAM(inner=optimizers.Momentum(lr=0.01)),
+    "lookahead": optimizers.Lookahead(inner=optimizers.Adam(lr=0.01), every=2),
+    "ema": optimizers.EMA(inner=optimizers.Adam(lr=0.01)),
+    "swa": optimizers.SWA(inner=optimizers.SGD(lr=0.05)),
+    "decay, clipped, muon": optimizers.ClipNorm(inner=optimizers.CoupledDecay(inner=optimizers.Muon())),
+    "adam, then sgd": optimizers.Switch(first=optimizers.Adam(lr=0.01), second=optimizers.SGD(lr=0.05)),
+}
 MODELS: Sequence[Model] = (
     models.MLP(width=5),
     models.MLP(width=3, depth=2, activation="gelu", dropout=0.3, layer_norm=True),
@@ -28,11 +36,11 @@ MODELS: Sequence[Model] = (
 )
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", RULES | WRAPPED)
 class TestOptimizers(OptimizerConformance):
     @pytest.fixture
     def optimizer(self, name: str) -> Optimizer:
-        return RULES[name][0]
+        return (RULES | WRAPPED)[name]
 
 
 @pytest.mark.parametrize("name", MEMBERS)

@@ -62,7 +62,7 @@ class OptimizerConformance:
     @pytest.fixture(params=[1, 5])
     def problem(self, request: pytest.FixtureRequest, optimizer: Optimizer, dtype: str) -> Problem:
         """Return a small network to train, with one step an epoch or several."""
-        return clusters(dtype, steps=request.param, full_batch=optimizer.full_batch)
+        return clusters(dtype, steps=request.param, full_batch=any(rule.full_batch for rule in optimizer.rules()))
 
     def test_it_keeps_the_contract(self, optimizer: Optimizer) -> None:
         """Every range and default lies within its field's bounds, and every default in its range."""
@@ -143,19 +143,23 @@ class OptimizerConformance:
         assert trace.lost is None, f"{entrant} diverged: {trace.lost}; give a smaller lr in the fixture"
         assert (trace[0].arrays["theta"] != trace[-1].arrays["theta"]).any(), (
             f"{entrant}: theta did not move in {trace[-1].step} steps. "
-            "Contract: update writes into theta, as in xp.subtract(theta, step, out=theta)"
+            "Contract: update, or a wrapper's around, writes into theta, as in xp.subtract(theta, step, out=theta)"
         )
         _require_finite(entrant, trace[-1].arrays)
 
     def test_its_slots_are_declared_and_used(self, optimizer: Optimizer, problem: Problem) -> None:
         """Every array that the rule keeps is declared, and every declared one changes."""
-        entrant, declared = Entrant(0, optimizer, epochs=12), ", ".join(optimizer.slots) or "none"
+        entrant, declared = Entrant(0, optimizer, epochs=12), ", ".join(_declared(optimizer)) or "none"
         try:
             trace = train(problem, [entrant])[0]
         except KeyError as error:
             raise AssertionError(f"{entrant}: update reads slots[{error}], and slots declares {declared}") from error
-        kept = [f"slot {name!r}" for name in optimizer.slots if name not in optimizer.copies]  # a copy may stay one
-        still = [name for name in kept if len({moment.arrays[name].tobytes() for moment in trace.moments}) == 1]
+        copies = {name for level in optimizer.levels() for name in level.copies}  # a copy may stay one
+        kept = [f"slot {name!r}" for name in trace[0].slots if name.rpartition(".")[2] not in copies]
+        seen = {
+            name: {moment.arrays[name].tobytes() for moment in trace.moments if name in moment.arrays} for name in kept
+        }
+        still = [name for name, values in seen.items() if len(values) == 1]
         assert not still, f"{entrant}: {still[0]} is declared and never changed in {trace[-1].step} steps; drop it"
 
     def test_a_gradient_of_zero_keeps_everything_finite(self, optimizer: Optimizer, dtype: str) -> None:
@@ -203,10 +207,15 @@ def _require_member_law(problem: Problem, entrants: list[Entrant]) -> None:
             require_same(alone, together[entrant.number], entrant, saying, OWN_ROW)
 
 
+def _declared(optimizer: Optimizer) -> list[str]:
+    return [name for level in (*optimizer.levels(), *optimizer.rules()[1:]) for name in level.slots]
+
+
 def _saved_and_read(member: Member) -> Member:
     read: Member = pickle.loads(pickle.dumps(member))
     optimizer = decode(encode(read.configuration.optimizer), "optimizer")
     read.configuration = replace(read.configuration, optimizer=optimizer)
+    read.optimizer = decode(encode(read.optimizer), "optimizer")
     return read
 
 

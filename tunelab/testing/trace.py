@@ -17,11 +17,13 @@ class Moment:
 
     Attributes:
         step: optimizer steps so far.
+        slots: names of the slots.
         arrays: `theta`, every slot, and what is evaluated where that is not theta, by name; `(n,)` each.
         metrics: what was reported.
     """
 
     step: int
+    slots: tuple[str, ...]
     arrays: Mapping[str, np.ndarray]
     metrics: Mapping[str, float]
 
@@ -79,7 +81,7 @@ def _moment(member: Member, metrics: Mapping[str, float]) -> Moment:
     arrays = {"theta": member.theta} | {f"slot {name!r}": slot for name, slot in member.slots.items()}
     if member.result is not None:
         arrays["the evaluated parameters"] = member.result
-    return Moment(member.step, {name: values.copy() for name, values in arrays.items()}, metrics)
+    return Moment(member.step, tuple(member.slots), {name: values.copy() for name, values in arrays.items()}, metrics)
 
 
 def require_same(expected: Trace, found: Trace, who: Entrant, saying: str, contract: str) -> None:
