@@ -5,18 +5,24 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TRIALS ?= 200
 
-.PHONY: demo test lint bench clean
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: demo test test-plugins lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
 
-test: $(VENV)/.installed-test lint
+test: $(VENV)/.installed-test lint test-plugins
 	$(BIN)/python -m pytest
+
+test-plugins: $(VENV)/.installed-test
+	set -e; for home in $(dir $(PLUGINS)); do (cd $$home && $(abspath $(BIN))/python -m pytest); done
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(if $(PLUGINS),$(BIN)/mypy $(wildcard plugins/*/src))
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
@@ -31,8 +37,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable ".[test]"
+$(VENV)/.installed-test: pyproject.toml constraints.txt $(PLUGINS) | $(BIN)/python
+	$(PIP) --editable ".[test]" $(addprefix --editable ,$(dir $(PLUGINS)))
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python

@@ -28,6 +28,7 @@ ROOMS = (
     ("executors",),
     ("tracking",),
     ("study",),
+    ("testing",),
     ("cli",),
 )
 """From top to bottom; those of one row see each other where a file says so below."""
@@ -57,6 +58,7 @@ OUTSIDE: dict[str, set[str]] = {
     "executors": {"cloudpickle", "threadpoolctl"},
     "tracking": {"numpy"},
     "study": {"numpy", "optuna", "pandas", "pydantic"},
+    "testing": {"numpy", "pytest"},
     "cli": {"typer", "rich", "cloudpickle"},
     "tunelab": set(),
 }

@@ -34,6 +34,7 @@ SURFACE = {
         "OneCycle", "Piecewise", "Polynomial", "ReduceOnPlateau", "Step", "Then", "Triangular", "Triangular2",
     ],
     "tunelab.study": ["Snapshot", "Study", "run"],
+    "tunelab.testing": ["DatasetConformance", "ModelConformance", "OptimizerConformance", "ScheduleConformance"],
     "tunelab.tracking": ["MLflowTracker", "MemoryTracker"],
 }  # fmt: skip
 

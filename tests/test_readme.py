@@ -45,6 +45,10 @@ def test_the_readme_names_these_commands_and_no_others() -> None:
         "pip install .",
         "tunelab run experiments/digits.py --trials 200",
         "tunelab ui",
+        "tunelab new plugin my-rule --kind optimizer",
+        "cd my-rule",
+        'pip install -e ".[test]"',
+        "pytest",
     ]
 
 
@@ -55,9 +59,22 @@ def test_make_demo_runs_a_study_and_a_second_one_runs_anew(home: Path) -> None:
     assert sorted(path.name for path in (home / "studies").iterdir()) == ["digits-1", "digits-2"]
 
 
-def test_make_test_runs_the_linters_and_pytest(home: Path) -> None:
+def test_make_test_runs_the_linters_and_pytest_here_and_in_every_plugin(home: Path) -> None:
+    for name in ("one", "two"):
+        (home / "plugins" / name / "src").mkdir(parents=True)
+        (home / "plugins" / name / "pyproject.toml").touch()
     said = run("make", "-n", "test", f"VENV={sys.prefix}", cwd=home)
-    assert all(tool in said for tool in ("ruff check", "mypy", "-m pytest"))
+    assert all(tool in said for tool in ("ruff check", "mypy", "mypy plugins/one/src plugins/two/src", "-m pytest"))
+    assert "--editable plugins/one/ --editable plugins/two/" in said
+    assert "for home in plugins/one/ plugins/two/; do" in said
+
+
+def test_a_new_plugin_passes_its_tests_once_it_is_on_the_path(tmp_path: Path) -> None:
+    """Installing it, and listing it, is tested in tests/cli/test_new_plugin.py."""
+    new, into, *_ = (line.split() for line in commands() if line.startswith(("tunelab new", "cd ")))
+    run(str(BIN / new[0]), *new[1:], cwd=tmp_path)
+    here = tmp_path / into[1]
+    run("env", f"PYTHONPATH={here / 'src'}", sys.executable, "-m", "pytest", "-q", cwd=here)
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

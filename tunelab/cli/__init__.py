@@ -1,4 +1,4 @@
-"""The command line: `tunelab run`, `tunelab ui`, `tunelab plugins`."""
+"""The command line: `tunelab run`, `tunelab ui`, `tunelab plugins`, `tunelab new plugin`, `tunelab sync`."""
 
 import sys
 import time

@@ -1,0 +1,67 @@
+"""Plays, one character after another."""
+
+from importlib.resources import files
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import PositiveInt
+
+from tunelab.contracts import Dataset, Table
+from tunelab.errors import DataError
+
+
+class Shakespeare(Dataset):
+    """Eight plays by Shakespeare, cut into stretches that share no character; the next character is to be told.
+
+    A row is `length` characters, and its target the one that follows. Symbols are numbered in the order of their code
+    points, which `classes` lists. x is `(rows, length)`, each number exactly an integer, oldest character first: what
+    an embedding, a recurrent network or a transformer takes. With `one_hot`, x is `(rows, length * symbols)` of zeros
+    and ones: what an MLP or a softmax regression can use, at 8 bytes a number.
+
+    Always telling a blank, the most frequent symbol, is right in 15 of 100 cases; a uniform guess costs log(symbols)
+    nats.
+
+    Source: Open Shakespeare 0.6, from Project Gutenberg. The works are in the public domain, the compilation is
+    CC-BY 2.5, (c) 2005-08 Open Knowledge Foundation; `texts/ATTRIBUTION.md` says what was changed.
+
+    Attributes:
+        length: characters in a row.
+        rows: the first so many stretches; None for all.
+        one_hot: a column for each symbol and place, in place of one for each place.
+
+    Raises:
+        DataError: on loading, more rows than the text holds.
+
+    >>> table = Shakespeare(length=6, rows=2).load()
+    >>> "".join(table.classes[int(code)] for code in table.x[0]) + table.classes[table.y[0]]
+    'HAMLET,'
+    """
+
+    scale: ClassVar[Literal["standard", "minmax", "none"]] = "none"
+    length: PositiveInt = 32
+    rows: PositiveInt | None = None
+    one_hot: bool = False
+
+    def load(self) -> Table:
+        """Return the stretches in the order of the text."""
+        text = (files("tunelab_data") / "texts/shakespeare.txt").read_text(encoding="utf-8")
+        symbols, codes = np.unique(np.array(list(text)), return_inverse=True)
+        stretches = self._stretches(codes)
+        x, y = stretches[:, :-1], stretches[:, -1].astype(np.int64)
+        features = self._one_hot(x, len(symbols)) if self.one_hot else x.astype(np.float64)
+        return Table(features, y, "classes", tuple(str(symbol) for symbol in symbols), "shakespeare 0.6, eight plays")
+
+    def _stretches(self, codes: np.ndarray) -> np.ndarray:
+        """Return `(rows, length + 1)` codes."""
+        held = len(codes) // (self.length + 1)
+        wanted = held if self.rows is None else self.rows
+        if wanted > held or held < 2:
+            raise DataError(
+                f"Shakespeare(length={self.length}): {wanted} rows were asked for, and the text of {len(codes)} "
+                f"characters holds {held}; lower rows or length"
+            )
+        return codes[: wanted * (self.length + 1)].reshape(wanted, self.length + 1)
+
+    def _one_hot(self, x: np.ndarray, symbols: int) -> np.ndarray:
+        marks: np.ndarray = np.eye(symbols)[x]
+        return marks.reshape(len(x), -1)
