@@ -49,6 +49,14 @@ def test_widening_again_goes_on_from_there(tmp_path: Path) -> None:
     assert [study.experiment.optimizer.fields["lr"].high for study in studies] == [1e-4, 1e-3, 1e-2]
 
 
+def test_what_grew_before_stays_wide_while_another_range_grows(tmp_path: Path) -> None:
+    wide, narrow = Float(1e-3, 10.0, log=True), Float(1e-3, 0.1, log=True)
+    grown = search(bowl(optimizer=SGD.search(lr=wide), epochs=Int(1, 2)), tmp_path, trials=30)
+    assert [at.name for at in grown.at_bounds] == ["epochs"]
+    moved = widened(bowl(optimizer=SGD.search(lr=narrow), epochs=Int(1, 2)), tmp_path, None).moved
+    assert moved == {"optimizer.lr": (narrow, wide), "epochs": (Int(1, 2), Int(1, 3))}
+
+
 def test_what_is_written_since_then_counts(first: Study) -> None:
     """Ranges on another axis, and fixed fields, are what the person says now."""
     folder = first.folder.parent
