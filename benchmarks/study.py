@@ -67,6 +67,7 @@ def main() -> None:
         seed=args.seed,
         sampler=args.sampler,
         population=args.population,
+        search="all",
         tracker=MemoryTracker() if args.tracker == "memory" else None,
         watch=cost.watch,
     )

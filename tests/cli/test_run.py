@@ -40,6 +40,16 @@ mine = Experiment(
 )
 """
 
+LOW = """
+x = Experiment(
+    name="x",
+    data="wine",
+    model=MLP(width=4, depth=1),
+    optimizer=Adam.search(lr=Float(1e-6, 1e-5, log=True)),
+    epochs=2,
+)
+"""
+
 KEYS = ["study", "trials", "complete", "pruned", "failed", "best_value", "best_params", "wall_s", "first_trial_s",
         "trials_per_s", "mlflow_experiment_id", "mlflow_run_id"]  # fmt: skip
 
@@ -82,6 +92,30 @@ def test_people_read_the_best_trial_and_where_to_look(tunelab: Tunelab, write: C
     )
     assert "studies/mine-1" in done.stdout
     assert "tunelab ui --tracking-uri sqlite:///other.db" in done.stdout
+
+
+def test_people_read_what_was_held_and_where_a_bound_was_met_and_widen_does_it(
+    tunelab: Tunelab, write: Callable[..., Path]
+) -> None:
+    write(LOW)
+    fast = ["run", "mine.py", "--trials", "8", "--executor", "inline"]
+    done = tunelab(*fast)
+    assert re.search(
+        r"  optimizer.lr  \S+\nwarning: optimizer.lr = \S+ is at the upper end of Float\(1e-06, 1e-05, log=True\); "
+        r"widen it upwards, to Float\(1e-06, 0.0001, log=True\), or let --widen do it\n"
+        r"held at defaults: optimizer.beta1, optimizer.beta2, optimizer.eps "
+        r"\(to search them: --search all, or --trials 100\)\n\nfiles ",
+        done.stdout,
+    ), done.stdout + done.stderr
+    done = tunelab(*fast, "--widen", "--search", "all", "--json")
+    assert done.returncode == 0, done.stderr
+    line = "widened after x-1: optimizer.lr in Float(1e-06, 0.0001, log=True), was Float(1e-06, 1e-05, log=True)\n"
+    assert done.stderr.startswith(line)
+    assert "held" not in done.stderr
+    assert "warning: optimizer.lr" in done.stderr
+    assert list(json.loads(done.stdout)) == KEYS
+    searched = loaded("x-2", Path("studies/x-2").absolute()).trials[0].params
+    assert len(searched) == 4
 
 
 def test_all_trials_diverge(tunelab: Tunelab, write: Callable[..., Path]) -> None:

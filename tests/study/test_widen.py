@@ -33,7 +33,7 @@ def test_a_range_grows_where_the_best_trial_sat_at_its_bound(first: Study) -> No
 
 def test_a_range_that_grew_is_searched_whatever_the_trials(tmp_path: Path) -> None:
     """A plugin's own range that is widened is the person's from then on."""
-    experiment = bowl(model=Quadratic(curvature=(0.1,)), optimizer="momentum", epochs=20)
+    experiment = bowl(model=Quadratic(curvature=(1e-3,)), optimizer="momentum")
     study = search(experiment, tmp_path, trials=5, sampler="grid")
     assert study.held
     assert [at.name for at in study.at_bounds] == ["optimizer.lr"]
@@ -47,6 +47,14 @@ def test_widening_again_goes_on_from_there(tmp_path: Path) -> None:
     search(FIRST, tmp_path, trials=12)
     studies = [search(FIRST, tmp_path, trials=12, widen=True) for _ in range(3)]
     assert [study.experiment.optimizer.fields["lr"].high for study in studies] == [1e-4, 1e-3, 1e-2]
+
+
+def test_what_grew_before_stays_wide_while_another_range_grows(tmp_path: Path) -> None:
+    wide, narrow = Float(1e-3, 10.0, log=True), Float(1e-3, 0.1, log=True)
+    grown = search(bowl(optimizer=SGD.search(lr=wide), epochs=Int(1, 2)), tmp_path, trials=30)
+    assert [at.name for at in grown.at_bounds] == ["epochs"]
+    moved = widened(bowl(optimizer=SGD.search(lr=narrow), epochs=Int(1, 2)), tmp_path, None).moved
+    assert moved == {"optimizer.lr": (narrow, wide), "epochs": (Int(1, 2), Int(1, 3))}
 
 
 def test_what_is_written_since_then_counts(first: Study) -> None:
