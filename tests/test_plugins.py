@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import PathDistribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from tunelab.contracts import Plugin
 from tunelab.errors import PluginError
 from tunelab.models import Quadratic
 from tunelab.optimizers import SGD, AdamW
-from tunelab.plugins import CONTRACTS, Listing, listings, load, name_of, validate
+from tunelab.plugins import CONTRACTS, Listing, announced, listings, load, name_of, validate
 from tunelab.tracking.memory import MemoryTracker
 
 GOOD = '''
@@ -74,10 +76,10 @@ BROKEN: Mapping[str, tuple[str, str]] = {
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     known = set(sys.modules)
-    listings.cache_clear()
+    announced.cache_clear()
     load.cache_clear()
     yield
-    listings.cache_clear()
+    announced.cache_clear()
     load.cache_clear()
     for name in set(sys.modules) - known:
         if name.startswith("third_party"):
@@ -131,6 +133,25 @@ def test_a_listing_says_who_brings_what(shelf: Shelf) -> None:
     )
     (adam,) = listings("optimizer")["adam"]
     assert (adam.distribution, adam.target) == ("tunelab", "tunelab.optimizers.adam:Adam")
+
+
+def test_a_distributions_name_is_read_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many plugins it announces, and never where it announces none: that was most of what listing cost."""
+    shelf.install("third-party", {"half": "third_party_half:Half", "third": "third_party_half:Third"})
+    shelf.install("bystander", {"hello": "world:Hello"}, group="greetings")
+    read: list[str] = []
+    read_text = PathDistribution.read_text
+
+    def counting(self: PathDistribution, filename: Any) -> str | None:
+        if filename == "METADATA":
+            read.append(str(self._path.name))  # type: ignore[attr-defined]
+        return read_text(self, filename)
+
+    monkeypatch.setattr(PathDistribution, "read_text", counting)
+    for kind in CONTRACTS:
+        assert listings(kind)
+    assert read.count("third_party-1.2.dist-info") == 1
+    assert "bystander-1.2.dist-info" not in read
 
 
 def test_names_are_sorted_and_kinds_do_not_mix() -> None:

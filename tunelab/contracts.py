@@ -10,6 +10,7 @@ rest of it is shared.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -113,6 +114,7 @@ class Plugin(BaseModel):
             raise PluginError(f"{cls.__name__}: {name}{given}: {_first(error)}") from None
 
     @classmethod
+    @cache
     def adapter(cls, name: str) -> "TypeAdapter[Any]":
         """Return what validates and serialises one field alone."""
         info = cls.model_fields[name]

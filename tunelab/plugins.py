@@ -42,18 +42,24 @@ class Listing:
     target: str
 
 
-@cache
 def listings(kind: Kind) -> Mapping[str, tuple[Listing, ...]]:
     """Return every announced plugin of a kind by name; more than one under a name is a conflict, met on loading."""
-    found: dict[str, list[Listing]] = {}
+    return announced()[kind]
+
+
+@cache
+def announced() -> Mapping[Kind, Mapping[str, tuple[Listing, ...]]]:
+    """Return what the installed distributions announce, by kind and name; they are read once in a process."""
+    kinds: Mapping[str, Kind] = {f"tunelab.{kind}s": kind for kind in CONTRACTS}
+    found: dict[Kind, dict[str, dict[Listing, None]]] = {kind: {} for kind in CONTRACTS}
     for distribution in distributions():
-        for point in distribution.entry_points:
-            if point.group == f"tunelab.{kind}s":
-                listing = Listing(kind, point.name, distribution.name, distribution.version, point.value)
-                known = found.setdefault(point.name, [])
-                if listing not in known:
-                    known.append(listing)
-    return {name: tuple(found[name]) for name in sorted(found)}
+        if points := [point for point in distribution.entry_points if point.group in kinds]:
+            about = distribution.metadata  # parsed anew at every access
+            for point in points:
+                kind = kinds[point.group]
+                listing = Listing(kind, point.name, about["Name"], about["Version"], point.value)
+                found[kind].setdefault(point.name, {})[listing] = None
+    return {kind: {name: tuple(claims) for name, claims in sorted(found[kind].items())} for kind in CONTRACTS}
 
 
 @cache
