@@ -11,9 +11,9 @@ from spaces import experiments
 from tunelab import Choice, Experiment, Float, Int
 from tunelab.contracts import Plugin, Search, Value
 from tunelab.drawing import alternatives, chosen, draw, rebuild, settled, varies
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, PluginError
 from tunelab.models import MLP
-from tunelab.optimizers import SGD, Adam, GradientDescent, Lookahead
+from tunelab.optimizers import SGD, Adam, GradientDescent, Lookahead, Switch
 from tunelab.schedules import Constant, Cosine, Linear, Step, Then
 from tunelab.study.suggest import FixedSuggest
 
@@ -219,3 +219,13 @@ def test_a_node_varies_if_anything_in_it_does(node: Any, answer: bool) -> None:
 def test_a_search_of_nothing_settles_into_its_plugin() -> None:
     assert settled(Search(SGD, {"lr": 0.5})) == SGD(lr=0.5)
     assert settled(SGD.search()) == SGD.search()
+
+
+def test_a_default_that_is_no_number_is_none_to_who_suggests_a_number() -> None:
+    params = dict(draw(Switch.search(rate=Float(0.1, 10.0, log=True)), FixedSuggest(), "optimizer", "optimizer"))
+    assert params["optimizer.rate"] == pytest.approx(1.0)
+
+
+def test_a_fixed_instance_takes_no_name_of_a_plugin() -> None:
+    with pytest.raises(PluginError, match=r"Lookahead\(inner='adam'\) is a fixed instance .* Lookahead.search\(inner="):
+        Lookahead(inner="adam")  # type: ignore[arg-type]

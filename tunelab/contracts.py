@@ -52,7 +52,11 @@ class Plugin(BaseModel):
         unknown = [name for name in fields if name not in type(self).model_fields]
         if unknown:
             raise PluginError(f"{type(self).__name__} has no field {unknown[0]!r}; {self._known(unknown[0])}")
-        ranges = [name for name, value in fields.items() if isinstance(value, Range)]
+        ranges = [
+            name
+            for name, value in fields.items()
+            if isinstance(value, Range | Search) or (type(self)._holds_plugin(name) and _names_plugins(value))
+        ]
         if ranges:
             raise PluginError(
                 f"{type(self).__name__}({ranges[0]}={fields[ranges[0]]!r}) is a fixed instance and takes values only; "
@@ -105,7 +109,7 @@ class Plugin(BaseModel):
         info = cls.model_fields.get(name)
         if info is None:
             raise PluginError(f"{cls.__name__} has no field {name!r}; {cls._known(name)}")
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Plugin) and _names_plugins(value):
+        if cls._holds_plugin(name) and _names_plugins(value):
             return value
         try:
             return _taken(value, cls.adapter(name))
@@ -121,6 +125,11 @@ class Plugin(BaseModel):
         field: Any = Annotated[info.annotation, Field(), *info.metadata]
         has_its_own = isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
         return TypeAdapter(field, config=None if has_its_own else _LENIENT)
+
+    @classmethod
+    def _holds_plugin(cls, name: str) -> bool:
+        annotation = cls.model_fields[name].annotation
+        return isinstance(annotation, type) and issubclass(annotation, Plugin)
 
     @classmethod
     def _known(cls, name: str) -> str:

@@ -47,7 +47,8 @@ def draw(node: Node, suggest: Suggest, name: str, path: str, default: Any = None
         if isinstance(option, Plugin | Search):
             yield from _fields(option, suggest, name, f"{path}.{label}")
     elif isinstance(node, Float | Int):
-        yield name, suggest.number(path, node, default)
+        known = default if isinstance(default, int | float) else None  # a field may have "own" for a default
+        yield name, suggest.number(path, node, known)
     elif isinstance(node, Plugin | Search):
         yield name, name_of(_class(node))
         yield from _fields(node, suggest, name, path)
