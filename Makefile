@@ -7,7 +7,7 @@ TRIALS ?= 200
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: demo test test-plugins lint bench clean
+.PHONY: demo test test-plugins lint catalogue bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(if $(PLUGINS),$(BIN)/mypy $(wildcard plugins/*/src))
+
+catalogue: $(VENV)/.installed
+	$(BIN)/python -m catalogue
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
