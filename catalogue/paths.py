@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 
 from catalogue.entries import Entry
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Array, Loss, Optimizer, Tape, Targets
+from tunelab.contracts import Array, Loss, Optimizer, Rule, Tape, Targets
 from tunelab.data.split import Split
 from tunelab.experiment import Configuration, Training
 from tunelab.models import Rosenbrock
@@ -24,6 +25,9 @@ STEPS = 500
 RATES = 100
 BEYOND = 100
 """How far outside its range, which is meant for networks, a learning rate is looked for."""
+
+COARSE = 5
+"""Of so many learning rates one is tried, where two optimizers have one each."""
 
 VALLEY = Rosenbrock()
 BOUND = 1e8
@@ -85,17 +89,23 @@ def candidates(plugin: type[Any]) -> list[tuple[str, Optimizer]]:
     ('lr = 3', 'defaults')
     """
     ranges = plugin.ranges()
-    rates = {name: grid(ranges[name]) for name in plugin.scheduled if isinstance(ranges.get(name), Float)}
+    scheduled = plugin.scheduled if issubclass(plugin, Rule) else ()
+    rates = {name: grid(ranges[name]) for name in scheduled if isinstance(ranges.get(name), Float)}
     if rates:
         fields = [dict(zip(rates, values, strict=True)) for values in zip(*rates.values(), strict=True)]
         return [(", ".join(f"{name} = {rate:g}" for name, rate in one.items()), plugin(**one)) for one in fields]
     if any(info.is_required() for info in plugin.model_fields.values()):
         return []
     default = plugin()
-    for name, part in default.parts().items():
-        if isinstance(part, Optimizer):
-            return [(f"{name}: {label}", plugin(**{name: one})) for label, one in candidates(type(part))]
-    return [("defaults", default)]
+    wrapped = {name: candidates(type(part)) for name, part in default.parts().items() if isinstance(part, Optimizer)}
+    if not wrapped:
+        return [("defaults", default)]
+    every = 1 if len(wrapped) == 1 else COARSE
+    found = []
+    for chosen in product(*(each[::every] for each in wrapped.values())):
+        label = ", ".join(f"{name}: {words}" for name, (words, _) in zip(wrapped, chosen, strict=True))
+        found.append((label, plugin(**{name: one for name, (_, one) in zip(wrapped, chosen, strict=True)})))
+    return found
 
 
 def grid(within: Float) -> list[float]:

@@ -13,11 +13,11 @@ from catalogue.__main__ import FOLDER
 from catalogue.docstrings import docstring_of
 from catalogue.entries import takes
 from catalogue.pages import texts
-from catalogue.paths import STEPS, VALLEY, candidates
+from catalogue.paths import COARSE, RATES, STEPS, VALLEY, candidates
 from catalogue.pictures import Picture, pictures
 from catalogue.plots import numbers_in
 from tunelab.models import Quadratic
-from tunelab.optimizers import SGD, Muon
+from tunelab.optimizers import SAM, Momentum, Muon, Switch
 from tunelab.plugins import CONTRACTS, listings, load
 from tunelab.schedules import WSD, Then
 
@@ -84,16 +84,15 @@ def test_a_path_begins_at_the_start_and_takes_the_rules_first_step(drawn: Mappin
     assert path.value < value[0, 0]
 
 
-def test_whoever_has_no_rate_of_its_own_is_tried_around_each_of_those_that_it_wraps() -> None:
-    class Wrapping(SGD):
-        """Another's steps."""
+def test_a_wrapper_is_tried_around_each_of_those_that_it_wraps() -> None:
+    tried = candidates(SAM)
+    assert [label for label, _ in tried] == [f"inner: {label}" for label, _ in candidates(Momentum)]
+    assert {type(rule) for _, rule in tried} == {SAM}
 
-        inner: SGD = SGD(lr=0.1)
-        scheduled = ()
 
-    tried = candidates(Wrapping)
-    assert [label for label, _ in tried] == [f"inner: {label}" for label, _ in candidates(SGD)]
-    assert {type(rule) for _, rule in tried} == {Wrapping}
+def test_both_rates_of_a_switch_are_tried() -> None:
+    tried = [rule for _, rule in candidates(Switch)]
+    assert len({(rule.first.rule.lr, rule.second.rule.lr) for rule in tried}) == (RATES // COARSE) ** 2  # type: ignore[attr-defined]
 
 
 def test_all_rates_of_a_rule_move_together() -> None:
