@@ -1,4 +1,4 @@
-"""Whole optimizers, run by `RuleGroup` on gradients that are fixed beforehand, with the scalars that `plan` works out."""
+"""Whole optimizers, run by `RuleGroup` on gradients fixed beforehand, with the scalars that `plan` works out."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
