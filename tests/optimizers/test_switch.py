@@ -9,6 +9,7 @@ import torch
 from tunelab.errors import PluginError
 from tunelab.optimizers import EMA, SGD, Adam, AdamW, Lookahead, Momentum, Nesterov, RMSprop, Switch
 
+from . import wrapper_loop
 from .open_loop import STEPS, error, gradients
 from .wrapper_loop import MOVES, reference_path, torch_step, wrapped_path
 
@@ -66,8 +67,6 @@ def test_equals_torch_for_members_that_hand_over_at_different_steps(carried, mov
 
 
 def test_the_comparison_rejects_bias_corrections_that_go_on(monkeypatch):
-    from . import wrapper_loop
-
     right = wrapper_loop.hand_over
 
     def going_on(one, backend):

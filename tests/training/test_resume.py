@@ -1,4 +1,4 @@
-"""A member that is saved between two epochs goes on as if nothing had happened, bit for bit, whatever it trains with."""
+"""A member that is saved between two epochs goes on as if nothing had happened, bit for bit."""
 
 import pickle
 from typing import Any
