@@ -14,8 +14,9 @@ from tunelab import Choice, Float, Int, encoding
 from tunelab.contracts import Plugin
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, PluginError, SpaceError
+from tunelab.experiment import Experiment
 from tunelab.models import MLP, Function, Quadratic, SoftmaxRegression
-from tunelab.optimizers import SGD, Adam, GradientDescent
+from tunelab.optimizers import SAM, SGD, Adam, GradientDescent, Lookahead, Momentum
 from tunelab.plugins import Listing, listings
 from tunelab.schedules import Constant, MultiStep, Step, Then
 from tunelab.space import Range
@@ -195,3 +196,80 @@ def test_a_plugin_of_a_script_comes_back_while_its_module_can_be_imported(
         assert there_and_back(Int(1, 2)) == Int(1, 2)
     finally:
         del sys.modules["my_rules"]
+
+
+SPELLINGS = {
+    "a name": ("adam", Adam.search()),
+    "a class": (SGD, SGD.search()),
+    "a choice": (Choice("adam", Momentum), Choice(Adam.search(), Momentum.search())),
+    "an instance": (Momentum(lr=0.3), Momentum(lr=0.3)),
+    "a wrapper's name": ("sam", SAM.search()),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_inside_an_optimizer_another_may_be_spelled_as_in_an_experiment(spelling: str) -> None:
+    given, meant = SPELLINGS[spelling]
+    node = node_of(Lookahead.search(inner=given, alpha=Float(0.2, 0.9)), "optimizer")
+    assert node == node_of(Lookahead.search(inner=meant, alpha=Float(0.2, 0.9)), "optimizer")
+    assert decode(json.loads(json.dumps(encode(node))), "optimizer") == node
+
+
+def names(optimizer: Any) -> dict[str, Any]:
+    """Return what is drawn, all of it by default, and that it builds an optimizer."""
+    experiment = Experiment(name="nested", model=Quadratic(), optimizer=optimizer)
+    assert Experiment.from_json(experiment.to_json()) == experiment
+    params = experiment.draw(First())
+    assert experiment.configure(params).optimizer is not None
+    return {name: value for name, value in params.items() if name.startswith("optimizer")}
+
+
+class First:
+    """Takes the default, the first option, or the low end."""
+
+    def number(self, name: str, within: Float | Int, default: float | None) -> float | int:
+        return within.low if default is None else default
+
+    def option(self, name: str, labels: tuple[Any, ...], default: Any) -> Any:
+        return default if default in labels else labels[0]
+
+
+def test_what_is_drawn_inside_has_the_name_of_its_place() -> None:
+    assert names("switch") == {
+        "optimizer": "switch",
+        "optimizer.first": "adam",
+        "optimizer.first.lr": 0.001,
+        "optimizer.first.beta1": 0.9,
+        "optimizer.first.beta2": 0.999,
+        "optimizer.first.eps": 1e-8,
+        "optimizer.second": "sgd",
+        "optimizer.second.lr": SGD().lr,
+        "optimizer.at": 0.5,
+        "optimizer.rate": "own",
+    }
+
+
+@pytest.mark.parametrize(
+    ("inner", "label"), [("adam", "adam"), (SGD, "sgd"), (Choice("adam", Momentum), "adam"), (SAM, "sam")]
+)
+def test_a_wrapped_rule_is_drawn_under_inner(inner: Any, label: str) -> None:
+    drawn = names(Lookahead.search(inner=inner))
+    assert (drawn["optimizer"], drawn["optimizer.inner"]) == ("lookahead", label)
+    assert ("optimizer.inner.inner.lr" if label == "sam" else "optimizer.inner.lr") in drawn
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "says"),
+    [
+        (lambda: Lookahead.search(inner="adm"), "adm.*adam"),
+        (lambda: Lookahead.search(inner=Choice("adam", "momentun")), "momentun.*momentum"),
+        (lambda: Lookahead.search(inner=SAM.search(inner="adm")), "adm.*adam"),
+        (lambda: Lookahead.search(inner="cosine"), "cosine"),
+        (lambda: Lookahead.search(inner=Constant), "expected a name.*Optimizer"),
+        (lambda: Lookahead.search(inner=3), "inner"),
+        (lambda: Lookahead.search(innr="adam"), "innr.*inner"),
+    ],
+)
+def test_an_unknown_name_inside_is_refused_with_those_near_it(optimizer: Any, says: str) -> None:
+    with pytest.raises((PluginError, ExperimentError, SpaceError), match=says):
+        node_of(optimizer(), "optimizer")

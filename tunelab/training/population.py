@@ -100,6 +100,8 @@ class Population:
         step = 0
         while step < self.cohort.steps and self.members:
             yield from self._hand_over()
+            if not self.members:
+                return
             ahead = min(STEPS_AT_ONCE, self.cohort.steps - step, *self._until_changes())
             lr = self._prepare(ahead)
             taken = 0
