@@ -370,3 +370,14 @@ def test_a_hand_over_leaves_the_parameters_where_they_are() -> None:
     hand_over(one, DOUBLE)
     np.testing.assert_array_equal(one.theta, before)
     assert (one.optimizer, one.slots, one.next_change) == (SGD(), {}, None)
+
+
+def test_swats_leaves_a_hand_over_inside_the_first_part_alone() -> None:
+    """The rate that is being measured is for the second part; the first one's own SGD has its own."""
+    first = Switch(first=Adam(lr=0.01), second=SGD(lr=0.003), at=0.3)
+    row = quadratic(Switch(first=first, second=SGD(), at=0.999, rate="swats"), steps=50, epochs=2)
+    plain = quadratic(first, steps=50, epochs=2)
+    run(row, 50)
+    run(plain, 50)
+    assert row.optimizer.rule.lr == plain.optimizer.rule.lr == 0.003
+    np.testing.assert_array_equal(row.theta, plain.theta)
