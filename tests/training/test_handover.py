@@ -381,3 +381,11 @@ def test_swats_leaves_a_hand_over_inside_the_first_part_alone() -> None:
     run(plain, 50)
     assert row.optimizer.rule.lr == plain.optimizer.rule.lr == 0.003
     np.testing.assert_array_equal(row.theta, plain.theta)
+
+
+@pytest.mark.parametrize("training", [{"clip_norm": 0.1}, {"weight_decay": 0.3}], ids=["clipped", "decayed"])
+def test_swats_projects_on_the_gradient_that_the_rule_sees(training: dict[str, Any]) -> None:
+    """Of SGD it finds SGD's own learning rate, whatever is done to the gradient before."""
+    one = quadratic(Switch(first=SGD(lr=0.01), second=SGD(), at=0.3, rate="swats"), **training)
+    run(one)
+    assert one.lr == pytest.approx(0.01, rel=1e-9)
