@@ -360,10 +360,10 @@ class Wrapper(Optimizer):
         return self._around(self.inner.at_step(step, total))
 
     def bequeath(self, heir: Optimizer, slots: Mapping[str, np.ndarray]) -> Optimizer:
-        """Let what it wraps bequeath to what the same wrapper wraps from now on."""
-        if not isinstance(heir, type(self)):
-            return heir
+        """Let what it wraps bequeath to the heir, or to what the same wrapper wraps from now on."""
         own = {name.removeprefix("inner."): v for name, v in slots.items() if name.startswith("inner.")}
+        if not isinstance(heir, type(self)):
+            return self.inner.bequeath(heir, own)
         return heir._around(self.inner.bequeath(heir.inner, own))
 
     def _around(self, inner: Optimizer) -> Optimizer:

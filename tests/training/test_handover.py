@@ -370,3 +370,22 @@ def test_a_hand_over_leaves_the_parameters_where_they_are() -> None:
     hand_over(one, DOUBLE)
     np.testing.assert_array_equal(one.theta, before)
     assert (one.optimizer, one.slots, one.next_change) == (SGD(), {}, None)
+
+
+def test_swats_leaves_a_hand_over_inside_the_first_part_alone() -> None:
+    """The rate that is being measured is for the second part; the first one's own SGD has its own."""
+    first = Switch(first=Adam(lr=0.01), second=SGD(lr=0.003), at=0.3)
+    row = quadratic(Switch(first=first, second=SGD(), at=0.999, rate="swats"), steps=50, epochs=2)
+    plain = quadratic(first, steps=50, epochs=2)
+    run(row, 50)
+    run(plain, 50)
+    assert row.optimizer.rule.lr == plain.optimizer.rule.lr == 0.003
+    np.testing.assert_array_equal(row.theta, plain.theta)
+
+
+@pytest.mark.parametrize("training", [{"clip_norm": 0.1}, {"weight_decay": 0.3}], ids=["clipped", "decayed"])
+def test_swats_projects_on_the_gradient_that_the_rule_sees(training: dict[str, Any]) -> None:
+    """Of SGD it finds SGD's own learning rate, whatever is done to the gradient before."""
+    one = quadratic(Switch(first=SGD(lr=0.01), second=SGD(), at=0.3, rate="swats"), **training)
+    run(one)
+    assert one.lr == pytest.approx(0.01, rel=1e-9)

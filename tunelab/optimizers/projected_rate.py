@@ -62,6 +62,8 @@ class ProjectedRate(Wrapper):
         Raises:
             RunError: the steps went uphill on average, so that no rate stands for them.
         """
+        if isinstance(heir, ProjectedRate):  # a hand-over inside what is measured
+            return super().bequeath(heir, slots)
         rate = float(slots["rate"][0]) / float(slots["weight"][0])
         if not (np.isfinite(rate) and rate > 0):
             raise RunError(

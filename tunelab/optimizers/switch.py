@@ -93,7 +93,9 @@ class Switch(Optimizer):
             return self._second().at_step(step, total)
         first = self.first.at_step(step, total)
         beta = getattr(self.first.rule, "beta2", 0.999)
-        return ProjectedRate(inner=first, beta=beta) if self.rate == "swats" else first
+        if self.rate != "swats":
+            return first
+        return first.map_rules(lambda rule: ProjectedRate(inner=rule, beta=beta))
 
     def _second(self) -> Optimizer:
         if not isinstance(self.rate, float):
