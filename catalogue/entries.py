@@ -88,7 +88,7 @@ def _in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if origin in (Union, UnionType):
         return ", or ".join(_in_words(option, metadata) for option in inside)
     if origin is tuple:
-        return f"any number of: {_in_words(inside[0])}" if inside[-1] is ... else ", ".join(map(_in_words, inside))
+        return f"{_in_words(inside[0])}, ..." if inside[-1] is ... else ", ".join(map(_in_words, inside))
     if origin is Callable or getattr(origin, "__name__", "") == "Callable":
         return "function"
     return _named(annotation) + _bounds(metadata)

@@ -91,16 +91,12 @@ def _page(page: Page, own: tuple[Entry, ...], pictured: Container[str]) -> str:
 
 
 def _section(entry: Entry, picture: list[str]) -> Iterator[str]:
-    """Yield what is said of a plugin; the picture stands behind the first equation."""
+    """Yield what is said of a plugin, piece by piece."""
     yield f"## {entry.name}"
-    yield f"{escaped(entry.says.summary)} `{_home(entry)}.{entry.plugin.__name__}`"
+    yield escaped(entry.says.summary)
+    yield f"`from {_home(entry)} import {entry.plugin.__name__}`"
     for text, is_equation in entry.says.body:
-        if is_equation:
-            yield f"```text\n{text}\n```"
-            yield from picture
-            picture = []
-        else:
-            yield escaped(text)
+        yield f"```text\n{text}\n```" if is_equation else escaped(text)
     yield from picture
     if entry.fields:
         yield _table(("field", "default", "takes", "searched", "meaning"), map(_cells, entry.fields))

@@ -11,9 +11,9 @@ import pytest
 import catalogue
 from catalogue.__main__ import FOLDER
 from catalogue.docstrings import docstring_of
-from catalogue.entries import takes
+from catalogue.entries import entries, takes
 from catalogue.pages import texts
-from catalogue.paths import COARSE, RATES, STEPS, VALLEY, candidates
+from catalogue.paths import COARSE, RATES, STEPS, VALLEY, candidates, paths
 from catalogue.pictures import Picture, pictures
 from catalogue.plots import numbers_in
 from tunelab.models import Quadratic
@@ -70,10 +70,7 @@ def test_a_picture_is_drawn_alike_twice_and_keeps_its_numbers(drawn: Mapping[str
         assert numbers_in(svg) == drawn[name].numbers
 
 
-def test_a_path_begins_at_the_start_and_takes_the_rules_first_step(drawn: Mapping[str, Picture]) -> None:
-    from catalogue.entries import entries
-    from catalogue.paths import paths
-
+def test_a_path_begins_at_the_start_and_takes_the_rules_first_step() -> None:
     (sgd,) = (entry for entry in entries("optimizer") if entry.name == "sgd")
     path = paths([sgd])["sgd"]
     assert path.points.shape == (STEPS + 1, 2)
@@ -113,7 +110,7 @@ def test_a_docstring_is_taken_apart() -> None:
 def test_what_a_field_takes_is_said_in_words() -> None:
     assert takes(WSD, "shape") == '"linear" or "1-sqrt"'
     assert takes(Then, "first") == "schedule"
-    assert takes(Quadratic, "curvature") == "any number of: number > 0"
+    assert takes(Quadratic, "curvature") == "number > 0, ..."
     assert takes(load("dataset", "file"), "target") == "text, or nothing"
 
 

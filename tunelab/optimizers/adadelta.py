@@ -17,8 +17,9 @@ class Adadelta(Rule):
         d_t = rho * d_(t-1) + (1 - rho) * step_t^2,    d_0 = 0
         theta_t = theta_(t-1) - lr_t * step_t
 
-    PyTorch's `Adadelta` and optax's `adadelta`; the paper has no lr: 1, PyTorch's default. The learning rate never
-    enters d. No step is taken but for eps, from which d grows up: the first steps are about sqrt(eps / (1 - rho)) long.
+    PyTorch's `Adadelta` and optax's `adadelta`. The paper has no learning rate, which is lr = 1, PyTorch's default; the
+    learning rate never enters d. As d starts at zero, it is eps that makes the first steps, which are about
+    sqrt(eps / (1 - rho)) long, and d grows from them.
 
     Attributes:
         lr: what the rule's own step is multiplied by.

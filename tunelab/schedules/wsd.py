@@ -19,7 +19,7 @@ class WSD(Schedule):
 
     1 at the first step; at the last, q = 1 - 1 / d: `final` itself would be reached one step later. The warm-up is the
     experiment's own `warmup`, which comes before every schedule; `decay` is a part of the steps after it. PyTorch and
-    optax have none. With "linear" also called trapezoid.
+    optax have none. With the shape "linear" it is also called a trapezoid.
 
     Attributes:
         decay: the last part of the training, in which the learning rate falls.
