@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PathDistribution
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +140,17 @@ def test_a_distributions_name_is_read_once(shelf: Shelf, monkeypatch: pytest.Mon
     shelf.install("third-party", {"half": "third_party_half:Half", "third": "third_party_half:Third"})
     shelf.install("bystander", {"hello": "world:Hello"}, group="greetings")
     read: list[str] = []
-    read_text = PathDistribution.read_text
 
-    def counting(self: PathDistribution, filename: Any) -> str | None:
-        if filename == "METADATA":
-            read.append(str(self._path.name))  # type: ignore[attr-defined]
-        return read_text(self, filename)
+    def counting(original: Callable[[Any, Any], str | None]) -> Callable[[Any, Any], str | None]:
+        def read_text(self: Any, filename: Any) -> str | None:
+            if filename == "METADATA":
+                read.append(str(self._path.name))
+            return original(self, filename)
 
-    monkeypatch.setattr(PathDistribution, "read_text", counting)
+        return read_text
+
+    for finder in {type(found) for found in distributions()}:  # the importlib_metadata package brings one of its own
+        monkeypatch.setattr(finder, "read_text", counting(finder.read_text))
     for kind in CONTRACTS:
         assert listings(kind)
     assert read.count("third_party-1.2.dist-info") == 1
