@@ -574,6 +574,18 @@ class Backend(ABC):
         """Return an array of no particular content."""
 
     @abstractmethod
+    def copy(self, values: Array) -> Array:
+        """Return a copy."""
+
+    @abstractmethod
+    def take(self, rows: Array, index: np.ndarray, out: Array) -> Array:
+        """Return the rows `(N, ...)` at `index` `(P, B)`, in `out` `(P, B, ...)`."""
+
+    @abstractmethod
+    def fill_uniform(self, out: Array, generator: np.random.Generator) -> None:
+        """Fill an array with numbers in [0, 1), the generator's own sequence."""
+
+    @abstractmethod
     def to_numpy(self, values: Array) -> np.ndarray:
         """Return a copy outside the backend."""
 

@@ -142,7 +142,7 @@ class Experiment(BaseModel):
     split_seed: Annotated[int, Field(ge=0)] = 0
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
-    backend: Literal["numpy"] = "numpy"
+    backend: Literal["numpy", "torch"] = "numpy"
     diverged_above: PositiveFloat = 1e8
 
     def __init__(self, **fields: Any) -> None:

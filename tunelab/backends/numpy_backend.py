@@ -36,6 +36,18 @@ class NumpyBackend(Backend):
         """Return an array of no particular content."""
         return np.empty(shape, self.dtype)
 
+    def copy(self, values: Array) -> Array:
+        """Return a copy."""
+        return values.copy()
+
+    def take(self, rows: Array, index: np.ndarray, out: Array) -> Array:
+        """Return the rows `(N, ...)` at `index` `(P, B)`, in `out` `(P, B, ...)`."""
+        return np.take(rows, index, axis=0, out=out, mode="clip")
+
+    def fill_uniform(self, out: Array, generator: np.random.Generator) -> None:
+        """Fill an array with numbers in [0, 1)."""
+        generator.random(out=out, dtype=out.dtype)
+
     def to_numpy(self, values: Array) -> np.ndarray:
         """Return a copy."""
         return np.array(values)

@@ -53,8 +53,7 @@ class Batches:
         start = position * self._size
         stop = min(start + self._size, self._rows)
         index = self._order[:, turn * self._rows + start : turn * self._rows + stop]
-        x = self._buffer((*index.shape, *self._x.shape[1:]))
-        np.take(self._x, index, axis=0, out=x, mode="clip")
+        x = self._backend.take(self._x, index, self._buffer((*index.shape, *self._x.shape[1:])))
         return x, self._y[index]
 
     def _buffer(self, shape: tuple[int, ...]) -> Array:

@@ -213,7 +213,7 @@ class Population:
         trained = [group.to_evaluation() for _, group in self._groups]
         for (where, _), rows in zip(self._groups, trained, strict=True):
             for row, member in enumerate(self.members[where], start=where.start):
-                member.result = None if rows is None else self._theta[row].copy()
+                member.result = None if rows is None else self._backend.copy(self._theta[row])
         yield
         for (_, group), rows in zip(self._groups, trained, strict=True):
             group.to_training(rows)
@@ -249,7 +249,7 @@ class Population:
     def _unpack(self) -> None:
         """Copy the rows back to their members."""
         for row, member in enumerate(self.members):
-            member.theta = self._theta[row].copy()
+            member.theta = self._backend.copy(self._theta[row])
         for where, group in self._groups if self.members else ():
             group.give_back(self.members[where])
 

@@ -210,7 +210,7 @@ class RuleGroup:
         """Copy the slots back to their members."""
         for name, rows in self.slots.items():
             for row, member in zip(rows, members, strict=True):
-                member.slots[name] = row.copy()
+                member.slots[name] = self._backend.copy(row)
 
 
 def _view(rows: Array, part: Part) -> Array:

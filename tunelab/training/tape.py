@@ -43,5 +43,5 @@ class PopulationTape(Tape):
         """Return fresh numbers in [0, 1), each member's from its own stream."""
         noise = self.empty(name, shape)
         for row, generator in zip(noise, self._streams(), strict=True):
-            generator.random(out=row, dtype=row.dtype)
+            self._backend.fill_uniform(row, generator)
         return noise

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tunelab.backends.numpy_backend import NumpyBackend
+from tunelab.backends import backend_of
 from tunelab.contracts import Backend
 from tunelab.data.split import Split
 from tunelab.experiment import Configuration, Experiment
@@ -54,7 +54,7 @@ class Trainer:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._backend: Backend = NumpyBackend(job.experiment.dtype)
+        self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
         self._arrays = _arrays(job.split, self._backend)
         self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
         self._populations: dict[Cohort, Population] = {}
