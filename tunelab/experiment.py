@@ -107,7 +107,7 @@ class Experiment(BaseModel):
         split_seed: decides which rows go where; the same for all trials.
         scale: how features are scaled; `"auto"` takes the data set's own way.
         dtype: of all arrays in training.
-        backend: what computes.
+        backend: what computes: `"numpy"`, or `"torch"` where PyTorch is installed.
         diverged_above: a training loss above this ends a trial as diverged, as NaN and infinity do.
 
     Raises:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
+from tunelab.backends import require
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
@@ -22,6 +23,7 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
         DataError: data that is missing, broken, does not fit the loss, or has fewer rows than a batch.
         ExperimentError: a model that does not go with the data, or an objective that is not measured.
     """
+    require(experiment.backend)
     if experiment.data is None:
         parts, record = Split.none(), None
     else:
