@@ -10,7 +10,7 @@ from tunelab.space import Float
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 LOOSE = {"soap": 2e-3}
-"""Where a matrix has equal eigenvalues, any vectors that span their space are its eigenvectors: which, LAPACK chooses."""
+"""Where a matrix has equal eigenvalues, any vectors that span their space are its eigenvectors: LAPACK chooses."""
 
 
 def run(backend: str, dtype: str, **fields: Any) -> tuple[Run, dict[int, str]]:
