@@ -60,7 +60,7 @@ class Plugin(BaseModel):
         if ranges:
             raise PluginError(
                 f"{type(self).__name__}({ranges[0]}={fields[ranges[0]]!r}) is a fixed instance and takes values only; "
-                f"write {type(self).__name__}.search({ranges[0]}=...) to search a range"
+                f"write {type(self).__name__}.search({ranges[0]}=...) to search it"
             )
         try:
             super().__init__(**fields)

@@ -64,6 +64,11 @@ class Switch(Optimizer):
                         'Switch: rate="swats" finds the learning rate of SGD, Momentum or Nesterov, and second is '
                         f'{type(rule).__name__}; choose one of these, or rate="own"'
                     )
+            if self.second.changes(1000):
+                raise PluginError(
+                    'Switch: rate="swats" finds one learning rate, and second hands over to another optimizer itself; '
+                    'give it an optimizer that does not, or choose rate="own"'
+                )
         return self
 
     @property
