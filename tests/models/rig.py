@@ -24,7 +24,11 @@ def backend(like: Any) -> Any:
     """Return the part of a backend that a tape needs, for arrays like this one."""
     if isinstance(like, torch.Tensor):
         return SimpleNamespace(xp=torch, empty=lambda shape: torch.full(tuple(shape), torch.nan, dtype=like.dtype))
-    return SimpleNamespace(xp=np, empty=lambda shape: np.full(shape, np.nan, like.dtype))
+    return SimpleNamespace(
+        xp=np,
+        empty=lambda shape: np.full(shape, np.nan, like.dtype),
+        fill_uniform=lambda out, generator: generator.random(out=out, dtype=out.dtype),
+    )
 
 
 class Rig:

@@ -70,7 +70,7 @@ def test_a_value_outside_the_bounds_is_refused(schedule: type[Schedule]) -> None
         (lambda: Piecewise(values=(1.0, 2.0, 0.1)), "Piecewise: values.1: .*less than or equal to 1, was 2.0"),
         (lambda: WSD(shape="cosine"), "WSD: shape: input should be 'linear' or '1-sqrt', was 'cosine'"),
         (lambda: SGDR(mult=0.5), "SGDR: mult: .*greater than or equal to 1"),
-        (lambda: Then(second="linear"), "Then: second: .*instance of Schedule, was 'linear'"),
+        (lambda: Then(second="linear"), r"Then\(second='linear'\) is a fixed instance .*; write Then.search\(second="),
         (lambda: Then(first=SGD()), "Then: first: .*instance of Schedule, was SGD"),
         (lambda: Then(first=ReduceOnPlateau()), r"Then: ReduceOnPlateau\(.*\) follows a metric, which a part cannot"),
         (lambda: Then.search(second=ReduceOnPlateau.search()), "follows a metric"),
