@@ -28,7 +28,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # noted as absent, so that what mlflow.set_tracking_uri sets is gone afterwards
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
