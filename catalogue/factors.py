@@ -14,7 +14,7 @@ from tunelab.models.losses import surface_for
 from tunelab.optimizers import SGD
 from tunelab.space import Float, Int
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.plan import factors
 from tunelab.trial import Trial
 
@@ -61,6 +61,6 @@ def loss(epoch: int) -> float:
 
 def _member(schedule: Schedule) -> Member:
     model, backend = Quadratic(), NumpyBackend("float64")
-    network = Network(model.layers(0, 0), surface_for(model, "none"))
+    network = LayerNetwork(model.layers(0, 0), surface_for(model, "none"))
     configuration = Configuration(model, SGD(), schedule, Training(epochs=EPOCHS))
     return Member.new(Trial(0, 0, {}), configuration, network, STEPS_AN_EPOCH, backend)

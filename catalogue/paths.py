@@ -17,7 +17,7 @@ from tunelab.models.losses import Surface
 from tunelab.schedules import Constant
 from tunelab.space import Float
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Arrays, Cohort, Population
 from tunelab.trial import Report, Trial
 
@@ -121,7 +121,7 @@ def trained(optimizers: Sequence[Optimizer], *, epochs: int) -> Iterator[Report]
     """Train all in one population for `STEPS` steps; yield a report of each at the end of every epoch."""
     steps = STEPS // epochs
     backend = NumpyBackend("float64")
-    network = Network(VALLEY.layers(0, 0), Followed(Surface(VALLEY)))
+    network = LayerNetwork(VALLEY.layers(0, 0), Followed(Surface(VALLEY)))
     rows = Split.none()
     arrays = Arrays({"": (backend.asarray(rows.x_train), backend.asarray(rows.y_train))})
     training = Training(epochs=epochs)

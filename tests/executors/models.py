@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tunelab.contracts import Layer, Model
+from tunelab.contracts import Layer, LayerModel
 from tunelab.models import MLP
 
 
@@ -73,7 +73,7 @@ def _refuse() -> None:
         raise ImportError("no module named 'only_here'")
 
 
-class Carrier(Model):
+class Carrier(LayerModel):
     """A model that carries what cannot be read."""
 
     cargo: Any = None

@@ -239,7 +239,7 @@ import sys
 from typing import ClassVar
 import numpy as np
 from tunelab import Choice, Experiment
-from tunelab.contracts import Model, Rule, Schedule
+from tunelab.contracts import LayerModel, Rule, Schedule
 from tunelab.data.split import split
 from tunelab.data import Arrays
 from tunelab.executors.process import ProcessExecutor
@@ -260,7 +260,7 @@ class Own(Rule):
         slots["seen"] += 1
         theta -= k.lr * grad
 
-class Net(Model):
+class Net(LayerModel):
     width: int = 3
     make: object = None
     def layers(self, inputs, outputs):

@@ -150,13 +150,13 @@ def steps_counted_from_admission_of_the_first(patch: pytest.MonkeyPatch) -> None
 
 
 def evaluation_blocks_that_shrink_with_the_population(patch: pytest.MonkeyPatch) -> None:
-    evaluate = network.Passes.evaluate
+    evaluate = network.LayerPasses.evaluate
 
     def shrinking(self: Any, x: Any, y: Any) -> Any:
         patch.setattr(network, "ROWS_A_BLOCK", max(1, 64 // next(iter(self._params[0].values())).shape[0]))
         return evaluate(self, x, y)
 
-    patch.setattr(network.Passes, "evaluate", shrinking)
+    patch.setattr(network.LayerPasses, "evaluate", shrinking)
 
 
 def weights_from_one_seed(patch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from tunelab.models import MLP
 from tunelab.space import Float
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-LOOSE = {"soap": 2e-3}
-"""Where a matrix has equal eigenvalues, any vectors that span their space are its eigenvectors: LAPACK chooses."""
+LOOSE = {"soap": 2e-3, "shampoo": 5e-4}
+"""Where a matrix has equal eigenvalues, any vectors that span their space are its eigenvectors: LAPACK chooses. A
+negative power of eigenvalues near zero magnifies what float32 rounds, on each processor otherwise (1.3e-4 seen)."""
 
 
 def run(backend: str, dtype: str, **fields: Any) -> tuple[Run, dict[int, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tunelab.contracts import Layer, Loss
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.tape import PopulationTape
 
 F64 = np.dtype("float64")
@@ -37,7 +37,7 @@ class Rig:
     def __init__(
         self, layers: Sequence[Layer], theta: Any, rates: Any = None, seeds: Sequence[int] | None = None
     ) -> None:
-        network = Network(tuple(layers), None)
+        network = LayerNetwork(tuple(layers), None)
         made = backend(theta)
         self.xp, self.layers, self.theta = made.xp, network.layers, theta
         self.grad = made.empty(theta.shape)
@@ -66,7 +66,7 @@ class Rig:
 
 def size(layers: Sequence[Layer]) -> int:
     """Return how many parameters the layers have."""
-    return Network(tuple(layers), None).size
+    return LayerNetwork(tuple(layers), None).size
 
 
 def check_layers(layers: Sequence[Layer], x: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from tunelab.models import Quadratic
 from tunelab.models.losses import MeanSquaredError
 from tunelab.schedules import Constant
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.rules import RuleGroup
 from tunelab.trial import Trial
 
@@ -62,11 +62,11 @@ class TorchBackend(NumpyBackend):
         return found
 
 
-NETWORK = Network((Tensors(),), MeanSquaredError())
+NETWORK = LayerNetwork((Tensors(),), MeanSquaredError())
 SIZE = NETWORK.size
 
 
-def tensor_gradients(members: int, *, steps: int = len(CONSTANT), network: Network = NETWORK) -> np.ndarray:
+def tensor_gradients(members: int, *, steps: int = len(CONSTANT), network: LayerNetwork = NETWORK) -> np.ndarray:
     """Return heavy-tailed gradients `(steps, P, n)` over 7 decades, with runs of zeros."""
     return gradients(members, steps=steps, elements=network.size)
 
@@ -76,12 +76,12 @@ def mild(grads: np.ndarray) -> np.ndarray:
     return np.sign(grads) * np.abs(grads) ** 0.3
 
 
-def starts(count: int, network: Network = NETWORK) -> np.ndarray:
+def starts(count: int, network: LayerNetwork = NETWORK) -> np.ndarray:
     """Return the initial parameters of members 0, 1, ..., `(P, n)`."""
     return np.stack([network.initial(seed) for seed in range(count)])
 
 
-def of(members: Sequence[Optimizer], backend: Backend, seeds: Sequence[int], network: Network) -> list[Member]:
+def of(members: Sequence[Optimizer], backend: Backend, seeds: Sequence[int], network: LayerNetwork) -> list[Member]:
     """Return a member for each rule."""
     model = Quadratic()
     return [
@@ -98,7 +98,7 @@ def tensor_path(
     dtype: str = "float64",
     xp: Any = np,
     seeds: Sequence[int] | None = None,
-    network: Network = NETWORK,
+    network: LayerNetwork = NETWORK,
     packed_at: Sequence[int] = (),
     evaluated: bool = False,
 ) -> np.ndarray:
@@ -140,7 +140,7 @@ def reference_path(
     grads: np.ndarray,
     factors: np.ndarray = CONSTANT,
     *,
-    network: Network = NETWORK,
+    network: LayerNetwork = NETWORK,
 ) -> np.ndarray:
     """Return what an independent reference does for each member alone, `(S, P, n)`.
 
@@ -181,7 +181,7 @@ def torch_reference(make: Callable[[Any, list[torch.Tensor]], Sequence[torch.opt
     return step_of
 
 
-def tensor_error(ours: np.ndarray, reference: np.ndarray, network: Network = NETWORK) -> float:
+def tensor_error(ours: np.ndarray, reference: np.ndarray, network: LayerNetwork = NETWORK) -> float:
     """Return the largest difference, relative to the largest value that its tensor has had so far.
 
     Matrices mix their elements: one that stays near zero is known as well as its tensor is, not as well as itself.

@@ -4,7 +4,7 @@ import torch
 
 from tunelab.models.losses import MeanSquaredError
 from tunelab.optimizers import Adafactor
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 
 from .open_loop import COSINE, MOVES, wrong
 from .tensor_loop import Tensors, reference_path, tensor_error, tensor_gradients, tensor_path, torch_reference
@@ -37,7 +37,7 @@ def test_equals_torch(move: str) -> None:
 
 def test_equals_torch_on_a_stack_of_matrices() -> None:
     """Both factor over the last two axes; torch's layout is turned round, so the stack is one of the same shape."""
-    network = Network((Tensors(((3, 4, 3),)),), MeanSquaredError())
+    network = LayerNetwork((Tensors(((3, 4, 3),)),), MeanSquaredError())
     grads = tensor_gradients(1, steps=100, network=network)
 
     def straight(rule, tensors):

@@ -3,7 +3,7 @@ import pytest
 
 from tunelab.models.losses import MeanSquaredError
 from tunelab.optimizers import Shampoo
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 
 from .open_loop import COSINE, MOVES, wrong
 from .tensor_loop import Tensors, mild, reference_path, tensor_error, tensor_gradients, tensor_path
@@ -58,7 +58,7 @@ def test_equals_the_reference(name: str, move: str) -> None:
 
 def test_the_first_step_is_orthogonal() -> None:
     """L^(-1/4) G R^(-1/4) of one gradient G = U S V^T is U V^T."""
-    network = Network((Tensors(((6, 3),)),), MeanSquaredError())
+    network = LayerNetwork((Tensors(((6, 3),)),), MeanSquaredError())
     grads = tensor_gradients(1, network=network)[:1] + 1.0
     rule = [Shampoo(lr=1.0, beta1=0.0, weight_decay=0.0, eps=1e-12)]
     step = (network.initial(0) - tensor_path(rule, grads, np.ones(1), network=network)[0, 0]).reshape(6, 3)

@@ -8,7 +8,7 @@ import torch
 
 from tunelab.models.losses import MeanSquaredError
 from tunelab.optimizers import SOAP, Shampoo
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 
 from .open_loop import COSINE
 from .tensor_loop import NETWORK, Tensors, mild, starts, tensor_error, tensor_gradients, tensor_path
@@ -16,7 +16,7 @@ from .tensor_rules import TENSOR_POPULATIONS
 
 STEPS = 60
 FACTORS = COSINE[::16][:STEPS]
-WIDE = Network((Tensors(((64, 33), (33,), (9, 70), (130,), (1,), (1, 4), (3, 1))),), MeanSquaredError())
+WIDE = LayerNetwork((Tensors(((64, 33), (33,), (9, 70), (130,), (1,), (1, 4), (3, 1))),), MeanSquaredError())
 
 each_rule = pytest.mark.parametrize("rule", TENSOR_POPULATIONS)
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -55,7 +55,7 @@ def test_saved_and_resumed_equals_uninterrupted(rule: str, dtype: str) -> None:
 def test_torch_equals_numpy(rule: str) -> None:
     members = TENSOR_POPULATIONS[rule]
     network = (
-        Network((Tensors(((4, 4), (3,), (1, 1))),), MeanSquaredError()) if rule == "soap" else NETWORK
+        LayerNetwork((Tensors(((4, 4), (3,), (1, 1))),), MeanSquaredError()) if rule == "soap" else NETWORK
     )  # full rank
     grads = tensor_gradients(len(members), steps=STEPS, network=network)
     grads = mild(grads) if isinstance(members[0], Shampoo | SOAP) else grads

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from pydantic import PositiveFloat, model_validator
 
 from tunelab import Choice, Experiment, Float, Study
-from tunelab.contracts import Array, Layer, Model, Parameter, Rule, Tape
+from tunelab.contracts import Array, Layer, LayerModel, Parameter, Rule, Tape
 from tunelab.errors import PluginError
 from tunelab.models import MLP, Quadratic, SoftmaxRegression
 from tunelab.models.layers import Dense
@@ -140,7 +140,7 @@ class Raises(Layer):
         return dy
 
 
-class Faulty(Model):
+class Faulty(LayerModel):
     """A linear model with a fault."""
 
     where: str = "forward"

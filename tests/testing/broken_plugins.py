@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat, PrivateAttr
 
-from tunelab.contracts import Array, Dataset, Hyper, Layer, Model, Optimizer, Rule, Schedule, Table, Wrapper
+from tunelab.contracts import Array, Dataset, Hyper, Layer, LayerModel, Optimizer, Rule, Schedule, Table, Wrapper
 from tunelab.models.layers import Dense, Tanh
 from tunelab.space import Float
 
@@ -214,7 +214,7 @@ class Nameless(Tanh):
     __hash__ = object.__hash__
 
 
-class Net(Model):
+class Net(LayerModel):
     """Two layers around a third, as it should be; each model below changes one thing."""
 
     middle: ClassVar[Layer] = Tanh()

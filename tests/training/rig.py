@@ -5,23 +5,23 @@ from typing import Any
 import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Model, Optimizer, Schedule
+from tunelab.contracts import LayerModel, Optimizer, Schedule
 from tunelab.experiment import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.models.losses import loss_for
 from tunelab.optimizers import SGD
 from tunelab.schedules import Constant
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Arrays, Cohort, Population
 from tunelab.trial import Trial
 
 DOUBLE = NumpyBackend("float64")
 
 
-def network(model: Model, inputs: int = 0, outputs: int = 0) -> Network:
+def network(model: LayerModel, inputs: int = 0, outputs: int = 0) -> LayerNetwork:
     targets = "none" if inputs == 0 else "classes"
-    return Network(model.layers(inputs, outputs), model.loss(targets) or loss_for("auto", targets))
+    return LayerNetwork(model.layers(inputs, outputs), model.loss(targets) or loss_for("auto", targets))
 
 
 def member(
@@ -31,7 +31,7 @@ def member(
     *,
     steps: int = 4,
     seed: int | None = None,
-    net: Network | None = None,
+    net: LayerNetwork | None = None,
     backend: NumpyBackend = DOUBLE,
     **training: Any,
 ) -> Member:

@@ -10,7 +10,7 @@ from training.rig import member, population
 from tunelab.experiment import Experiment
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, ScheduleFreeAdamW, ScheduleFreeSGD
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.trained import TrainedModel
 
 RULES = {rule.__name__: rule for rule in (ScheduleFreeSGD, ScheduleFreeAdamW)}
@@ -40,7 +40,7 @@ def test_evaluation_is_at_x_and_training_at_y() -> None:
         averages: ClassVar[bool] = False
 
     model = Quadratic(start=(1.0, -2.0))
-    net = Network(model.layers(0, 0), model.loss("none"))
+    net = LayerNetwork(model.layers(0, 0), model.loss("none"))
     thetas, losses = {}, {}
     for rule in (ScheduleFreeSGD, Blind):
         one = member(0, rule(lr=0.1, momentum=0.5), steps=5, net=net)
@@ -58,7 +58,7 @@ def test_evaluation_is_at_x_and_training_at_y() -> None:
 
 def test_a_neighbour_that_does_not_average_is_saved_as_it_is_trained() -> None:
     model = Quadratic(start=(1.0, -2.0))
-    net = Network(model.layers(0, 0), model.loss("none"))
+    net = LayerNetwork(model.layers(0, 0), model.loss("none"))
     members = [member(0, ScheduleFreeSGD(lr=0.1), net=net), member(1, SGD(lr=0.1), net=net)]
     group = population(members, np.zeros((1, 1)), np.zeros(1), batch_size=1)
     assert len(list(group.epoch())) == 2

@@ -7,20 +7,20 @@ import pytest
 
 from training.rig import DOUBLE, network
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Layer, Model
+from tunelab.contracts import Layer, LayerModel, Passes, Seats
 from tunelab.models import MLP, Quadratic
 from tunelab.models.layers import Dense, LayerNorm, Tanh
 from tunelab.models.losses import CrossEntropy
 from tunelab.training import network as module
-from tunelab.training.network import Network, Passes
+from tunelab.training.network import LayerNetwork
 
 NET = network(MLP(width=5, depth=2, layer_norm=True), inputs=3, outputs=4)
 RNG = np.random.default_rng(0)
 
 
-def passes(net: Network, theta: np.ndarray, backend: NumpyBackend = DOUBLE) -> Passes:
+def passes(net: LayerNetwork, theta: np.ndarray, backend: NumpyBackend = DOUBLE) -> Passes:
     rates = [backend.zeros((len(theta), 1, 1)) for _ in net.layers]
-    return Passes(net, backend, theta, backend.empty(theta.shape), rates, lambda: [RNG] * len(theta))
+    return net.passes(backend, Seats(theta, backend.empty(theta.shape), {}, rates, lambda: [RNG] * len(theta)))
 
 
 def test_the_flat_vector_is_covered_without_gap_or_overlap() -> None:
@@ -91,7 +91,7 @@ def test_blocks_of_evaluation_are_never_larger_than_said(monkeypatch: pytest.Mon
     assert sum(sizes) == 600 * 3
 
 
-class FirstOf(Model):
+class FirstOf(LayerModel):
     """A model whose first layer is not dense."""
 
     norm: bool
@@ -102,15 +102,15 @@ class FirstOf(Model):
 
 @pytest.mark.parametrize("norm", [True, False])
 def test_any_layer_may_come_first_also_where_members_share_their_rows(norm: bool) -> None:
-    net = Network(FirstOf(norm=norm).layers(3, 4), CrossEntropy())
+    net = LayerNetwork(FirstOf(norm=norm).layers(3, 4), CrossEntropy())
     theta = np.stack([net.initial(seed) for seed in range(3)])
     x, y = RNG.normal(size=(20, 3)), RNG.integers(0, 4, 20)
     grad, alone = np.empty_like(theta), np.empty((1, net.size))
-    together = Passes(net, DOUBLE, theta, grad, [np.zeros((3, 1, 1))] * 4, tuple)
+    together = net.passes(DOUBLE, Seats(theta, grad, {}, [np.zeros((3, 1, 1))] * 4, tuple))
     losses = together.gradient(x[None], y[None])
     evaluated = together.evaluate(x, y)
     for row in range(3):
-        one = Passes(net, DOUBLE, theta[row : row + 1].copy(), alone, [np.zeros((1, 1, 1))] * 4, tuple)
+        one = net.passes(DOUBLE, Seats(theta[row : row + 1].copy(), alone, {}, [np.zeros((1, 1, 1))] * 4, tuple))
         assert one.gradient(x[None], y[None])[0] == losses[row]
         assert np.array_equal(alone[0], grad[row])
         assert one.evaluate(x, y)["loss"][0] == evaluated["loss"][row]

@@ -9,7 +9,7 @@ from training.rig import member, network, population
 from tunelab.models import MLP, SoftmaxRegression
 from tunelab.optimizers import SGD, Adam, Momentum
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Population
 from tunelab.trial import Ended, Report, State
 
@@ -22,7 +22,7 @@ def made(*members: Member, bound: float = 1e8) -> Population:
     return population(list(members), X, Y, batch_size=8, bound=bound)
 
 
-def one(number: int, lr: float = 0.1, *, net: Network = NET, rule: Any = SGD, **training: Any) -> Member:
+def one(number: int, lr: float = 0.1, *, net: LayerNetwork = NET, rule: Any = SGD, **training: Any) -> Member:
     return member(number, rule(lr=lr), steps=3, net=net, **training)
 
 

@@ -8,7 +8,7 @@ import pytest
 from laws import functions
 from laws.runs import alone, drawn, follow, job, train, varied
 
-from tunelab.contracts import Layer, Loss, Model, Parameter
+from tunelab.contracts import Layer, LayerModel, Loss, Parameter
 from tunelab.executors.inline import InlineExecutor
 from tunelab.experiment import Experiment
 from tunelab.models import MLP, Function
@@ -199,7 +199,7 @@ def test_a_trial_that_starts_again_can_still_be_stopped() -> None:
     assert [(end.trial, end.state) for end in ended] == [(2, State.PRUNED)]
 
 
-class Unready(Model):
+class Unready(LayerModel):
     """A model that raises as soon as it is to lay out its layers or its first weights."""
 
     where: str

@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 
 
-class Beale(Model):
+class Beale(LayerModel):
     """A plain with sharp peaks at its corners; its minimum is 0, at (3, 0.5).
 
         f(x, y) = (1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 
@@ -14,7 +14,7 @@ C = 5 / math.pi
 S = 10 * (1 - 1 / (8 * math.pi))
 
 
-class Branin(Model):
+class Branin(LayerModel):
     """Three valleys of the same depth; its minimum is 0.397887, at (-pi, 12.275), (pi, 2.275) and (3 pi, 2.475).
 
         f(x, y) = (y - b x^2 + c x - 6)^2 + s cos x + 10

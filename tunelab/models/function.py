@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.errors import PluginError
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
@@ -64,7 +64,7 @@ def _name_or_none(function: Any) -> str | None:
 Named = (BeforeValidator(_found), PlainSerializer(_name_or_none, return_type=str | None, when_used="json"))
 
 
-class Function(Model):
+class Function(LayerModel):
     """A Python function of one point, minimised; in records it is `module:name`.
 
     It is called member by member, in float64 whatever the training's dtype. Without a gradient, central differences

@@ -1,10 +1,10 @@
 """Linear regression."""
 
-from tunelab.contracts import Layer, Model
+from tunelab.contracts import Layer, LayerModel
 from tunelab.models.layers import Dense
 
 
-class LinearRegression(Model):
+class LinearRegression(LayerModel):
     """A linear map to values: out = x W + b, with `MeanSquaredError` ordinary least squares.
 
     Convex, so every seed has the same minimum; all parameters start at zero.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tunelab.contracts import Layer, Model
+from tunelab.contracts import Layer, LayerModel
 from tunelab.models.layers import GELU, Dense, Dropout, LayerNorm, ReLU, Softplus, Tanh
 from tunelab.space import Choice, FromTrials, Int
 
@@ -14,7 +14,7 @@ ACTIVATIONS: Mapping[str, Layer] = {"relu": ReLU(), "tanh": Tanh(), "gelu": GELU
 RECTIFIERS = ("relu", "gelu", "softplus")
 
 
-class MLP(Model):
+class MLP(LayerModel):
     """Hidden layers of one width, then a linear output.
 
         hidden: dense -> layer norm, if asked -> activation -> dropout, if above 0

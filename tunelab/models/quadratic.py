@@ -4,13 +4,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, FiniteFloat, PositiveFloat, model_validator
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.errors import PluginError
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 
 
-class Quadratic(Model):
+class Quadratic(LayerModel):
     """A bowl whose axes may be differently steep; its minimum is 0, at 0.
 
         f(theta) = sum over i of c[i] theta[i]^2

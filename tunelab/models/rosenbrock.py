@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 
 
-class Rosenbrock(Model):
+class Rosenbrock(LayerModel):
     """A curved valley, flat along its floor and steep across; its minimum is 0, at (1, 1).
 
         f(x, y) = (1 - x)^2 + 100 (y - x^2)^2

@@ -1,10 +1,10 @@
 """Softmax regression."""
 
-from tunelab.contracts import Layer, Model
+from tunelab.contracts import Layer, LayerModel
 from tunelab.models.layers import Dense
 
 
-class SoftmaxRegression(Model):
+class SoftmaxRegression(LayerModel):
     """A linear map to class scores: out = x W + b, with `CrossEntropy` multinomial logistic regression.
 
     Convex, so every seed has the same minimum; all parameters start at zero, where every class is equally likely.

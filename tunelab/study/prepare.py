@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from tunelab.backends import require
+from tunelab.contracts import Network
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
@@ -11,7 +12,6 @@ from tunelab.experiment import Configuration, Experiment
 from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
 from tunelab.study.suggest import FixedSuggest, first_options
-from tunelab.training.network import Network
 from tunelab.training.trainer import network_of, places
 from tunelab.trial import DataRecord
 
@@ -87,7 +87,7 @@ def _network(experiment: Experiment, configuration: Configuration, parts: Split)
 
 def _check_objective(experiment: Experiment, network: Network) -> None:
     prefixes = ("",) if experiment.data is None else ("train_", "val_")
-    known = [prefix + metric for prefix in prefixes for metric in network.loss.metrics] + ["lr"]
+    known = [prefix + metric for prefix in prefixes for metric in network.metrics] + ["lr"]
     if experiment.objective not in known:
         side = "maximize" if experiment.maximize else "minimize"
         raise ExperimentError(

@@ -12,7 +12,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.contracts import Executor, Tracker
+from tunelab.contracts import Executor, LayerModel, Tracker
 from tunelab.data.split import Split
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
@@ -117,6 +117,7 @@ def run(
         def keep(result: Result, ended: Ended) -> None:
             assert ended.weights is not None
             model = experiment.configure(dict(result.trial.params)).model
+            assert isinstance(model, LayerModel)
             TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
 
         engine = Engine(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tunelab.contracts import Model, Optimizer, Plugin, Schedule
+from tunelab.contracts import LayerModel, Optimizer, Plugin, Schedule
 from tunelab.optimizers import SGD, Adam, Momentum, Muon, ScheduleFreeSGD
 from tunelab.schedules import Constant, Cosine
 from tunelab.space import Float
@@ -37,7 +37,7 @@ class Entrant:
     schedule: Schedule = STEADY
     seed: int = 0
     epochs: int = 6
-    model: Model | None = None
+    model: LayerModel | None = None
     poisoned: float | None = None
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tunelab.contracts import Layer, Model, Targets
+from tunelab.contracts import Layer, LayerModel, Seats, Targets
 from tunelab.errors import DataError
 from tunelab.experiment import Experiment
 from tunelab.optimizers import SGD
@@ -17,7 +17,7 @@ from tunelab.testing.contract import require_contract, require_json, searches
 from tunelab.testing.entrant import Entrant, varied
 from tunelab.testing.problem import Poisoned, Problem
 from tunelab.testing.trace import require_same, train
-from tunelab.training.network import Network, Passes
+from tunelab.training.network import LayerNetwork
 from tunelab.training.streams import Purpose, stream
 
 COORDINATES = 200
@@ -51,20 +51,20 @@ class ModelConformance:
     outputs: ClassVar[int] = 3
 
     @pytest.fixture
-    def model(self) -> Model:
+    def model(self) -> LayerModel:
         """Return the model under test."""
         raise NotImplementedError("define a fixture named `model` that returns the model under test")
 
-    def test_it_keeps_the_contract(self, model: Model) -> None:
+    def test_it_keeps_the_contract(self, model: LayerModel) -> None:
         """Every range and default lies within its field's bounds, and every default in its range."""
-        require_contract(model, Model)
+        require_contract(model, LayerModel)
 
-    def test_it_survives_json(self, model: Model) -> None:
+    def test_it_survives_json(self, model: LayerModel) -> None:
         """An experiment with it, fixed or searched, can be written and read back."""
         for spelt in searches(model):
             require_json(Experiment(name="conformance", model=spelt, optimizer="sgd"))
 
-    def test_it_lays_out_equal_layers_each_time(self, model: Model) -> None:
+    def test_it_lays_out_equal_layers_each_time(self, model: LayerModel) -> None:
         """Two trials share a population if their layers are equal."""
         for problem in self._problems(model, "float64"):
             layers = model.layers(*_ends(problem))
@@ -79,7 +79,7 @@ class ModelConformance:
             hash(problem.network)
             assert problem.network.size, f"{model!r}: there is no parameter to train"
 
-    def test_outputs_have_the_shape_that_the_loss_needs(self, model: Model) -> None:
+    def test_outputs_have_the_shape_that_the_loss_needs(self, model: LayerModel) -> None:
         """A number for each class or value, for every row and member; rows stay as they were."""
         for problem in self._problems(model, "float64"):
             rig = Rig(problem, members=2)
@@ -99,7 +99,7 @@ class ModelConformance:
             )
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_every_gradient_is_written_and_finite(self, model: Model, dtype: str) -> None:
+    def test_every_gradient_is_written_and_finite(self, model: LayerModel, dtype: str) -> None:
         """Backward leaves no parameter's gradient as it found it, and keeps the dtype."""
         for problem in self._problems(model, dtype):
             rig = Rig(problem, members=3)
@@ -112,7 +112,7 @@ class ModelConformance:
                     f"grads[{parameter.name!r}]"
                 )
 
-    def test_the_gradient_is_the_central_difference(self, model: Model) -> None:
+    def test_the_gradient_is_the_central_difference(self, model: LayerModel) -> None:
         """In float64, to 1e-6 of the gradient."""
         for problem in self._problems(model, "float64"):
             rig = Rig(problem, members=1)
@@ -128,7 +128,7 @@ class ModelConformance:
             )
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_a_member_trains_alike_alone_and_among_others(self, model: Model, dtype: str) -> None:
+    def test_a_member_trains_alike_alone_and_among_others(self, model: LayerModel, dtype: str) -> None:
         """The member law, beside members of other seeds, and other numbers where members may differ."""
         for problem in self._problems(model, dtype):
             entrants = _entrants(problem)
@@ -138,7 +138,7 @@ class ModelConformance:
                 saying = f"trains otherwise in a population of {len(entrants)} than alone"
                 require_same(alone, together[entrant.number], entrant, saying, OWN_ROW)
 
-    def test_a_neighbour_that_diverges_changes_nothing(self, model: Model) -> None:
+    def test_a_neighbour_that_diverges_changes_nothing(self, model: LayerModel) -> None:
         """The isolation law: a member whose parameters are no numbers leaves the others alone."""
         for problem in self._problems(model, "float32"):
             bystanders = [replace(entrant, number=2 * entrant.number + 1) for entrant in _entrants(problem)[:4]]
@@ -149,7 +149,7 @@ class ModelConformance:
                 saying = "trains otherwise beside a member that is all NaN"
                 require_same(without[entrant.number], found, entrant, saying, OWN_ROW)
 
-    def test_training_twice_gives_the_same_bits(self, model: Model) -> None:
+    def test_training_twice_gives_the_same_bits(self, model: LayerModel) -> None:
         """Noise comes from the member's own stream, and nothing is kept between trainings."""
         for problem in self._problems(model, "float64"):
             entrants = _entrants(problem)[:2]
@@ -159,7 +159,7 @@ class ModelConformance:
                 saying = "trains otherwise a second time"
                 require_same(first[entrant.number], second[entrant.number], entrant, saying, contract)
 
-    def _problems(self, model: Model, dtype: str) -> list[Problem]:
+    def _problems(self, model: LayerModel, dtype: str) -> list[Problem]:
         """Return what the model can be trained on."""
         every: tuple[Targets, ...] = ("none", "classes", "values")
         fits = [targets for targets in every if _fits(model, targets)]
@@ -187,7 +187,7 @@ class Rig:
         self.grad = backend.empty(self.theta.shape)
         rates = [np.full((len(self.theta), 1, 1), layer.rate(), problem.dtype) for layer in self.network.layers]
         same_noise = lambda: [stream(0, Purpose.NOISE) for _ in self.theta]  # noqa: E731
-        self.passes = Passes(self.network, backend, self.theta, self.grad, rates, same_noise)
+        self.passes = self.network.passes(backend, Seats(self.theta, self.grad, {}, rates, same_noise))
 
     def gradient(self) -> np.ndarray:
         """Write the gradient of the mean loss of all rows into `grad`; return that loss, `(P,)`."""
@@ -199,7 +199,7 @@ class Rig:
         return losses
 
 
-def _fits(model: Model, targets: Targets) -> bool:
+def _fits(model: LayerModel, targets: Targets) -> bool:
     try:
         own = model.loss(targets)
     except DataError:
@@ -230,7 +230,7 @@ def _central_differences(problem: Problem, theta: np.ndarray, places: np.ndarray
     return slopes
 
 
-def _where(network: Network, place: int) -> str:
+def _where(network: LayerNetwork, place: int) -> str:
     for index, parameter, where in network.parameters():
         if where.start <= place < where.stop:
             inside = np.unravel_index(place - where.start, parameter.shape)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tunelab.contracts import Array, Layer, Loss, Model, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
 
 
-class Plateau(Model):
+class Plateau(LayerModel):
     """A plain at height 1, where every gradient is zero: what a rule does there, it does by itself.
 
     Attributes:

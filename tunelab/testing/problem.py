@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Array, Model, Targets
+from tunelab.contracts import Array, LayerModel, Targets
 from tunelab.experiment import Configuration, Training
 from tunelab.models import MLP
 from tunelab.models.losses import loss_for
 from tunelab.testing.entrant import Entrant
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Arrays, Cohort, Population
 from tunelab.trial import Trial
 
@@ -48,7 +48,7 @@ class Problem:
         batch_size: rows a step.
     """
 
-    model: Model
+    model: LayerModel
     targets: Targets
     dtype: str
     inputs: int = 6
@@ -57,7 +57,7 @@ class Problem:
     batch_size: int = BATCH
 
     @property
-    def network(self) -> Network:
+    def network(self) -> LayerNetwork:
         """Layers and loss, made anew."""
         return self._network(self.model)
 
@@ -93,9 +93,9 @@ class Problem:
             member.theta[...] = entrant.poisoned
         return member
 
-    def _network(self, model: Model) -> Network:
+    def _network(self, model: LayerModel) -> LayerNetwork:
         inputs, outputs = (0, 0) if self.targets == "none" else (self.inputs, self.outputs)
-        return Network(model.layers(inputs, outputs), model.loss(self.targets) or loss_for("auto", self.targets))
+        return LayerNetwork(model.layers(inputs, outputs), model.loss(self.targets) or loss_for("auto", self.targets))
 
 
 def clusters(dtype: str, *, steps: int = 1, full_batch: bool = False) -> Problem:
@@ -108,6 +108,6 @@ def clusters(dtype: str, *, steps: int = 1, full_batch: bool = False) -> Problem
     return Problem(model, "classes", dtype, steps=steps, batch_size=ROWS if full_batch else BATCH)
 
 
-def surface(model: Model, dtype: str, *, steps: int = 1) -> Problem:
+def surface(model: LayerModel, dtype: str, *, steps: int = 1) -> Problem:
     """Return a function to minimise."""
     return Problem(model, "none", dtype, steps=steps, batch_size=1)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend, Optimizer
+from tunelab.contracts import Array, Backend, Network, Optimizer
 from tunelab.experiment import Configuration
-from tunelab.training.network import Network
 from tunelab.training.pieces import by_prefix, slot_sizes
 from tunelab.training.streams import Purpose, stream
 from tunelab.trial import Trial
@@ -24,6 +23,7 @@ class Member:
         total: optimizer steps of its whole training.
         theta: parameters `(n,)`.
         slots: the optimizer's arrays `(n,)` by name.
+        buffers: what the network keeps beside parameters, by name.
         epoch, step: how many it has finished.
         lr: the learning rate of its last step.
         result: what was evaluated last, where that is not theta (`Optimizer.averages`).
@@ -40,6 +40,7 @@ class Member:
     total: int
     theta: Array
     slots: dict[str, Array]
+    buffers: dict[str, Array] = field(default_factory=dict)
     epoch: int = 0
     step: int = 0
     lr: float = 0.0
@@ -62,9 +63,11 @@ class Member:
     ) -> "Member":
         """Return a member that has not trained yet."""
         total = configuration.training.epochs * steps_per_epoch
-        theta = backend.asarray(network.initial(trial.seed))
+        start = network.start(trial.seed)
+        theta = backend.asarray(start.theta)
         slots = fresh_slots(configuration.penalised.at_step(0, total), network, theta, backend)
-        return cls(trial, configuration, network, total, theta, slots)
+        buffers = {name: backend.asarray(values) for name, values in start.buffers.items()}
+        return cls(trial, configuration, network, total, theta, slots, buffers)
 
     def renew_noise(self) -> None:
         """Begin the present epoch's stream of dropout noise."""

@@ -1,12 +1,12 @@
 """Layers and a loss as one function of a flat parameter vector, for all members at once."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend, Layer, Loss, Parameter
+from tunelab.contracts import Array, Backend, Layer, Loss, Network, Parameter, Passes, Seats, Start, Tensor
 from tunelab.training.streams import Purpose, stream
 from tunelab.training.tape import PopulationTape
 
@@ -15,8 +15,8 @@ ROWS_A_BLOCK = 192
 
 
 @dataclass(frozen=True)
-class Network:
-    """What a cohort has in common: equal networks may share a population.
+class LayerNetwork(Network):
+    """Layers one after another, each with a hand-written backward.
 
     Attributes:
         layers: from inputs to outputs.
@@ -35,10 +35,27 @@ class Network:
                 yield index, parameter, slice(start, stop)
                 start = stop
 
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield each tensor: `0.weight`, `0.bias`, `2.weight`, ..."""
+        for index, parameter, where in self.parameters():
+            yield Tensor(f"{index}.{parameter.name}", parameter.shape, where)
+
+    def start(self, seed: int) -> Start:
+        """Return a member's initial parameters."""
+        return Start(self.initial(seed))
+
+    def rates(self) -> tuple[float, ...]:
+        """Return each layer's own number."""
+        return tuple(layer.rate() for layer in self.layers)
+
     @property
-    def size(self) -> int:
-        """How many numbers are trained."""
-        return sum(where.stop - where.start for _, _, where in self.parameters())
+    def metrics(self) -> tuple[str, ...]:
+        """Those of the loss."""
+        return self.loss.metrics
+
+    def passes(self, backend: Backend, seats: Seats) -> "LayerPasses":
+        """Return forward and backward, bound to a population's buffers."""
+        return LayerPasses(self, backend, seats)
 
     def initial(self, seed: int) -> np.ndarray:
         """Return a member's initial parameters, `(n,)` float64, a function of the seed alone."""
@@ -57,48 +74,28 @@ class Network:
             found[index][parameter.name] = flat[:, where].reshape(len(flat), *parameter.shape)
         return found
 
-    def named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """Return one member's tensors by name: `0.weight`, `0.bias`, `2.weight`, ..."""
-        return {f"{i}.{p.name}": theta[where].reshape(p.shape).copy() for i, p, where in self.parameters()}
 
-
-class Passes:
-    """Forward and backward through a network, bound to one population's buffers.
+class LayerPasses(Passes):
+    """Forward and backward through layers.
 
     Args:
         network: what to pass through.
         backend: what computes.
-        theta: parameters `(P, n)`.
-        grad: where gradients go, `(P, n)`.
-        rates: `(P, 1, 1)` for each layer.
-        streams: returns each member's stream of noise.
+        seats: the population's buffers.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        backend: Backend,
-        theta: Array,
-        grad: Array,
-        rates: Sequence[Array],
-        streams: Callable[[], Sequence[np.random.Generator]],
-    ) -> None:
+    def __init__(self, network: LayerNetwork, backend: Backend, seats: Seats) -> None:
         self._loss = network.loss
         self._layers = network.layers
-        self._members = len(theta)
+        self._members = len(seats.theta)
         self._xp = backend.xp
-        self._params = network.views(theta)
-        self._grads = network.views(grad)
-        self._tapes = [PopulationTape(backend, rate, streams) for rate in rates]
+        self._params = network.views(seats.theta)
+        self._grads = network.views(seats.grad)
+        self._tapes = [PopulationTape(backend, rate, seats.streams) for rate in seats.rates]
         self._loss_tape = PopulationTape(backend)
 
     def gradient(self, x: Array, y: Array) -> Array:
-        """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`.
-
-        Args:
-            x: features `(P, B, D)`, or `(1, B, D)` where all members see the same rows.
-            y: targets `(P, B)` or `(P, B, K)`, or with one in front.
-        """
+        """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`."""
         xp = self._xp
         out = self._forward(x, training=True)
         losses, delta = self._loss.gradient(xp, out, y, self._loss_tape)

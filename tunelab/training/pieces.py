@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunelab.contracts import Optimizer, Rule
-from tunelab.training.network import Network
+from tunelab.contracts import Network, Optimizer, Rule
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Piece(Part):
 def pieces(rule: Rule, network: Network) -> tuple[Piece, ...]:
     """Return each tensor of the network, or all of them as one flat one, as the rule wants to see it."""
     if rule.sees == "tensors":
-        tensors = [(where, parameter.shape) for _, parameter, where in network.parameters()]
+        tensors = [(tensor.where, tensor.shape) for tensor in network.tensors()]
     else:
         tensors = [(slice(0, network.size), (network.size,))]
     ends: dict[str, int] = {}

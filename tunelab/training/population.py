@@ -8,12 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend
+from tunelab.contracts import Array, Backend, Network, Passes, Seats
 from tunelab.errors import TunelabError
 from tunelab.training.batches import Batches
 from tunelab.training.handover import hand_over
 from tunelab.training.member import Member
-from tunelab.training.network import Network, Passes
 from tunelab.training.plan import STEPS_AT_ONCE, plan
 from tunelab.training.rules import RuleGroup, groups_of, sorted_by_rule
 from tunelab.trial import Ended, Report, State
@@ -231,6 +230,7 @@ class Population:
         self._theta, self._grad = backend.empty(shape), backend.empty(shape)
         for row, member in enumerate(self.members):
             self._theta[row] = member.theta
+        self._buffers = {name: self._rows_of(name) for name in (self.members[0].buffers if self.members else ())}
         self._groups = [(where, self._group(where)) for where in groups_of(self.members)]
         self._passes = self._passes_of(slice(None))
         self._group_passes: dict[int, Passes] = {}
@@ -242,19 +242,29 @@ class Population:
 
     def _passes_of(self, where: slice) -> Passes:
         members = self.members[where]
-        noise = lambda: [member.noise for member in members]  # noqa: E731
-        rates = _rates(members, self._backend)
-        return Passes(self.cohort.network, self._backend, self._theta[where], self._grad[where], rates, noise)
+        seats = Seats(
+            theta=self._theta[where],
+            grad=self._grad[where],
+            buffers={name: rows[where] for name, rows in self._buffers.items()},
+            rates=_rates(members, self._backend),
+            streams=lambda: [member.noise for member in members],
+        )
+        return self.cohort.network.passes(self._backend, seats)
+
+    def _rows_of(self, name: str) -> Array:
+        """Lay one buffer of all members into rows."""
+        return self._backend.xp.stack([member.buffers[name] for member in self.members])
 
     def _unpack(self) -> None:
         """Copy the rows back to their members."""
         for row, member in enumerate(self.members):
             member.theta = self._backend.copy(self._theta[row])
+            member.buffers = {name: self._backend.copy(rows[row]) for name, rows in self._buffers.items()}
         for where, group in self._groups if self.members else ():
             group.give_back(self.members[where])
 
 
 def _rates(members: Sequence[Member], backend: Backend) -> list[Array]:
-    """Return each layer's own number of every member, `(P, 1, 1)`."""
-    rows = [[[[layer.rate()]] for layer in member.network.layers] for member in members]
-    return [backend.asarray(np.array([row[index] for row in rows])) for index in range(len(rows[0]))] if rows else []
+    """Return each number that may differ between members, `(P, 1, 1)`."""
+    columns = zip(*(member.network.rates() for member in members), strict=True)
+    return [backend.asarray(np.array(column, np.float64)[:, None, None]) for column in columns]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Model, Targets
+from tunelab.contracts import LayerModel, Passes, Seats, Targets
 from tunelab.data.split import Split
 from tunelab.encoding import decode, encode
 from tunelab.errors import DataError
 from tunelab.models.losses import loss_for
-from tunelab.training.network import Network, Passes
+from tunelab.training.network import LayerNetwork
 
 SCALING = ("shift", "spread", "target_shift", "target_spread")
 
@@ -43,7 +43,7 @@ class TrainedModel:
     (5,)
     """
 
-    model: Model
+    model: LayerModel
     weights: Mapping[str, np.ndarray]
     features: int
     outputs: int
@@ -53,7 +53,7 @@ class TrainedModel:
     dtype: str
 
     @classmethod
-    def of(cls, model: Model, weights: Mapping[str, np.ndarray], split: Split, dtype: str) -> "TrainedModel":
+    def of(cls, model: LayerModel, weights: Mapping[str, np.ndarray], split: Split, dtype: str) -> "TrainedModel":
         """Return the trained model of a trial's weights and the rows that it was trained on."""
         scaling = {name: getattr(split, name) for name in SCALING}
         features = split.x_train.shape[1]
@@ -133,16 +133,16 @@ class TrainedModel:
         found = passes.evaluate(backend.asarray(x), backend.asarray(y))
         return {name: float(values[0]) for name, values in found.items()}
 
-    def _network(self) -> Network:
+    def _network(self) -> LayerNetwork:
         loss = self.model.loss(self.targets) or loss_for("auto", self.targets)
-        return Network(self.model.layers(self.features, self.outputs), loss)
+        return LayerNetwork(self.model.layers(self.features, self.outputs), loss)
 
     def _passes(self) -> tuple[Passes, NumpyBackend]:
         backend, network = NumpyBackend(self.dtype), self._network()
         theta = np.concatenate([self.weights[f"{i}.{p.name}"].ravel() for i, p, _ in network.parameters()])
         flat = backend.asarray(theta[None])
         rates = [backend.zeros((1, 1, 1)) for _ in network.layers]
-        return Passes(network, backend, flat, backend.empty(flat.shape), rates, tuple), backend
+        return network.passes(backend, Seats(flat, backend.empty(flat.shape), {}, rates, tuple)), backend
 
 
 def _described(about: dict[str, Any]) -> dict[str, Any]:

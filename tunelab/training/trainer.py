@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tunelab.backends import backend_of
-from tunelab.contracts import Backend
+from tunelab.contracts import Backend, LayerModel, Network
 from tunelab.data.split import Split
 from tunelab.experiment import Configuration, Experiment
 from tunelab.models.losses import loss_for
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Arrays, Cohort, Population
 from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
 
@@ -203,8 +203,9 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Spli
         DataError: targets that do not fit the loss.
     """
     model = configuration.model
+    assert isinstance(model, LayerModel)
     loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
-    return Network(model.layers(split.x_train.shape[1], split.outputs), loss)
+    return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
 
 
 def places(network: Network, dtype: str) -> int:

@@ -1,0 +1,25 @@
+"""What a plugin, a backend, a tracker and an executor must be. A plugin's author needs this page and no other.
+
+Letters for axes: `P` member, `S` step, `B` batch row, `n` parameter. Hyperparameters are fields: each has its bounds
+(`Field`), its default and, where it is worth searching, its range; `FromTrials` beside the range says from how many
+trials on. A field whose value is a float may differ between the members of a population; any other field (a width, a
+flag) is shared by the members that train together. A field may hold a plugin: its float fields may differ too, and the
+rest of it is shared.
+"""
+
+from tunelab.contracts.arrays import Array, Hyper, Targets
+from tunelab.contracts.backend import Backend
+from tunelab.contracts.dataset import Dataset, Inputs, Table
+from tunelab.contracts.executor import Executor
+from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
+from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor
+from tunelab.contracts.optimizer import Optimizer, Rule, Step, Sums, Wrapper
+from tunelab.contracts.plugin import INSIDE, Plugin, Search, Value
+from tunelab.contracts.schedule import Schedule
+from tunelab.contracts.tracker import Tracker
+
+__all__ = [
+    "INSIDE", "Array", "Backend", "Dataset", "Executor", "Hyper", "Inputs", "Layer", "LayerModel", "Loss", "Model",
+    "ModuleModel", "Network", "Optimizer", "Parameter", "Passes", "Plugin", "Rule", "Schedule", "Search", "Seats",
+    "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Wrapper",
+]  # fmt: skip

@@ -1,0 +1,124 @@
+"""A network: what a cohort has in common, as one function of a flat parameter vector."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tunelab.contracts.arrays import Array
+from tunelab.contracts.backend import Backend
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a network, and where it lies in the flat vector of parameters.
+
+    Attributes:
+        name: unique in its network: `0.weight`.
+        shape: without the member axis.
+        where: its place.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    where: slice
+
+
+@dataclass(frozen=True)
+class Start:
+    """A member's state before its first step.
+
+    Attributes:
+        theta: parameters `(n,)`, float.
+        buffers: what the network keeps beside parameters (a running mean), by name.
+    """
+
+    theta: np.ndarray
+    buffers: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seats:
+    """The rows of a population that one set of passes goes through.
+
+    Attributes:
+        theta: parameters `(P, n)`.
+        grad: where gradients go, `(P, n)`.
+        buffers: what the network keeps beside parameters, `(P, *shape)` by name; changed in place.
+        rates: what may differ between members (`Network.rates`), `(P, 1, 1)` each.
+        streams: returns each member's stream of noise.
+    """
+
+    theta: Array
+    grad: Array
+    buffers: Mapping[str, Array]
+    rates: Sequence[Array]
+    streams: Callable[[], Sequence[np.random.Generator]]
+
+
+class Network(ABC):
+    """What members of a population have in common: networks that are equal may share one. Hashable.
+
+    Attributes:
+        alone: why its members cannot train together, each on its own instead; None if they can.
+    """
+
+    alone: str | None = None
+
+    @abstractmethod
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield each tensor, in the order in which they lie in memory."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers are trained."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors())
+
+    @abstractmethod
+    def start(self, seed: int) -> Start:
+        """Return a member's initial state, a function of the seed alone."""
+
+    def rates(self) -> Sequence[float]:
+        """Return the numbers that may differ between members (dropout rates)."""
+        return ()
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """What evaluation measures."""
+
+    @abstractmethod
+    def passes(self, backend: Backend, seats: Seats) -> "Passes":
+        """Return forward and backward, bound to a population's buffers."""
+
+    def named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """Return one member's tensors by name."""
+        return {tensor.name: theta[tensor.where].reshape(tensor.shape).copy() for tensor in self.tensors()}
+
+
+class Passes(ABC):
+    """Forward and backward through a network, bound to one population's buffers."""
+
+    @abstractmethod
+    def gradient(self, x: Array, y: Array) -> Array:
+        """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`.
+
+        Args:
+            x: features `(P, B, D)`, or `(1, B, D)` where all members see the same rows.
+            y: targets `(P, B)` or `(P, B, K)`, or with one in front.
+        """
+
+    @abstractmethod
+    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+        """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64.
+
+        Args:
+            x: features `(N, D)`.
+            y: targets `(N,)` or `(N, K)`.
+        """
+
+    @abstractmethod
+    def outputs(self, x: Array) -> Array:
+        """Return the network's outputs `(P, B, K)` for rows `(B, D)`, in evaluation mode."""
