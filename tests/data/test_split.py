@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tunelab.contracts import Table
+from tunelab.contracts import Inputs, Outputs, Table
 from tunelab.data import Diabetes, Digits, Split, Wine, split
 from tunelab.errors import DataError
 
@@ -160,7 +160,26 @@ def test_one_row_cannot_be_split():
         split(Table(np.zeros((1, 2)), np.zeros((1, 1)), "values"))
 
 
+def test_a_class_for_every_place_of_a_row_goes_with_its_row():
+    y = np.arange(60).reshape(20, 3) % 7
+    table = Table(np.arange(20.0)[:, None], y, "classes", tuple("abcdefg"))
+    parts = split(table, scale="none", test=0.2)
+    assert (parts.outputs, parts.places, parts.inputs) == (7, 3, Inputs((1,)))
+    assert Outputs(parts.outputs, parts.places).shape == (3, 7)
+    for part in PARTS:
+        x, found = getattr(parts, f"x_{part}"), getattr(parts, f"y_{part}")
+        np.testing.assert_array_equal(found, y[x[:, 0].astype(int)])
+        assert found.dtype == np.int64
+
+
+def test_one_class_or_several_values_a_row_have_no_places():
+    for table in (Wine().load(), Diabetes().load(), Table(np.eye(4), np.ones((4, 3)), "values")):
+        parts = split(table)
+        assert (parts.places, Outputs(parts.outputs, parts.places).shape) == (0, (table.outputs,))
+
+
 def test_none_is_one_row_without_features():
     nothing = Split.none()
     assert (nothing.x_train.shape, nothing.y_train.shape, nothing.targets) == ((1, 0), (1, 0), "none")
+    assert (nothing.inputs, nothing.places) == (Inputs((0,)), 0)
     assert (nothing.rows, nothing.outputs) == ({"train": 1, "validation": 0, "test": 0}, 0)

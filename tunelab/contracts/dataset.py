@@ -24,6 +24,28 @@ class Inputs:
     symbols: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is to be told of one row.
+
+    Attributes:
+        count: classes, or values.
+        places: how many places of a row have a class each (each character of a text); 0 where the row as a whole has
+            one, or values.
+
+    >>> Outputs(10).shape, Outputs(76, places=32).shape
+    ((10,), (32, 76))
+    """
+
+    count: int
+    places: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What a module returns for one row: `(count,)`, or `(places, count)`."""
+        return (self.places, self.count) if self.places else (self.count,)
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A data set in memory: rows of features and what to predict of each.
@@ -56,6 +78,11 @@ class Table:
     def outputs(self) -> int:
         """Classes, or values a row."""
         return len(self.classes) if self.targets == "classes" else int(self.y.shape[1])
+
+    @property
+    def places(self) -> int:
+        """Places of a row that have a class each; 0 where the row as a whole has one, or values."""
+        return int(self.y.shape[1]) if self.targets == "classes" and self.y.ndim == 2 else 0
 
 
 class Dataset(Plugin):

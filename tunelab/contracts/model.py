@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tunelab.contracts.arrays import Array, Targets
-from tunelab.contracts.dataset import Inputs
+from tunelab.contracts.dataset import Inputs, Outputs
 from tunelab.contracts.plugin import Plugin
 
 
@@ -133,11 +133,15 @@ class ModuleModel(Model):
     reconstructs: ClassVar[bool] = False
 
     @abstractmethod
-    def module(self, inputs: Inputs, outputs: int) -> Any:
-        """Return a new `torch.nn.Module` for batches `(B, *inputs.shape)` and `outputs` classes or values.
+    def module(self, inputs: Inputs, outputs: Outputs) -> Any:
+        """Return a new `torch.nn.Module` that takes batches `(B, *inputs.shape)` and returns `(B, *outputs.shape)`.
 
-        Its initial parameters come from torch's global generator, which is seeded by the trial's seed when this is
-        called. Batches are of the training's dtype, or int64 where `inputs.symbols` says that they are symbols.
+        A model that brings its own criterion returns what that takes. Its initial parameters come from torch's global
+        generator, which is seeded by the trial's seed when this is called. Batches are of the training's dtype, or
+        int64 where `inputs.symbols` says that they are symbols.
+
+        Raises:
+            DataError: inputs or outputs that it is not for (a row of numbers, where it takes images).
         """
 
     def criterion(self) -> Callable[[Any, Array], Array] | None:

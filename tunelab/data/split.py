@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from tunelab.contracts import Table, Targets
+from tunelab.contracts import Inputs, Table, Targets
 from tunelab.data.partition import PARTS, partition
 from tunelab.errors import DataError
 
@@ -21,9 +21,12 @@ class Split:
 
     Attributes:
         x_train, x_validation, x_test: features `(rows, features)`, float64, scaled.
-        y_train, y_validation, y_test: class indices `(rows,)`, int64, or values `(rows, outputs)`, float64, scaled.
-        targets: which of the two; `"none"` where there is nothing to predict.
+        y_train, y_validation, y_test: class indices `(rows,)` or `(rows, places)`, int64, or values
+            `(rows, outputs)`, float64, scaled.
+        inputs: what the features of one row are.
+        targets: classes or values; `"none"` where there is nothing to predict.
         outputs: classes, or values a row.
+        places: places of a row that have a class each; 0 where the row as a whole has one, or values.
         classes: the labels that the indices stand for.
         shift, spread: `(features,)`; a new row is scaled alike by `(x - shift) / spread`.
         target_shift, target_spread: `(outputs,)`; a prediction is mapped back by `y * target_spread + target_shift`.
@@ -36,8 +39,10 @@ class Split:
     y_validation: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    inputs: Inputs
     targets: Targets
     outputs: int
+    places: int
     classes: tuple[str, ...]
     shift: np.ndarray
     spread: np.ndarray
@@ -64,8 +69,10 @@ class Split:
             y_validation=nothing,
             x_test=nothing,
             y_test=nothing,
+            inputs=Inputs((0,)),
             targets="none",
             outputs=0,
+            places=0,
             classes=(),
             shift=zeros,
             spread=ones,
@@ -85,8 +92,8 @@ def split(
 ) -> Split:
     """Return the rows in three parts, disjoint and together all rows, scaled by what the training part alone shows.
 
-    Classes keep their share in each part to within one row. A column that is constant in the training part is shifted
-    and not stretched.
+    Classes keep their share in each part to within one row, unless each place of a row has its own. A column that is
+    constant in the training part is shifted and not stretched.
 
     Values to predict are standardised too unless `scale_targets` is off: then a learning rate means the same whatever
     unit they are in. A squared error on them is in units of the training targets' variance: 1 is no better than always
@@ -112,7 +119,7 @@ def split(
     if not len(table.x):
         raise DataError("the data has no rows; at least two are needed, to train on one and validate on another")
     is_labelled = table.targets == "classes"
-    groups = table.y if is_labelled else np.zeros(len(table.x), dtype=np.int64)
+    groups = table.y if is_labelled and not table.places else np.zeros(len(table.x), dtype=np.int64)
     rows = partition(groups, validation=validation, test=test, seed=seed)
     shift, spread = _scaling(table.x[rows[0]], scale)
     xs = [_scaled(table.x[part], shift, spread, "x") for part in rows]
@@ -129,8 +136,10 @@ def split(
         y_validation=ys[1],
         x_test=xs[2],
         y_test=ys[2],
+        inputs=table.inputs,
         targets=table.targets,
         outputs=table.outputs,
+        places=table.places,
         classes=table.classes,
         shift=shift,
         spread=spread,
