@@ -54,7 +54,7 @@ OUTSIDE: dict[str, set[str]] = {
     "data": {"numpy", "pydantic", "pandas"},
     "experiment": {"pydantic"},
     "backends": {"numpy", "torch"},
-    "training": {"numpy"},
+    "training": {"numpy", "torch"},
     "executors": {"cloudpickle", "threadpoolctl"},
     "tracking": {"numpy"},
     "study": {"numpy", "optuna", "pandas", "pydantic"},

@@ -19,7 +19,7 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 SURFACE = {
-    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Trial"],
+    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial"],
     "tunelab.data": [
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
     ],
@@ -102,7 +102,7 @@ def test_a_study_has_these_attributes() -> None:
     public = {name for name in (*tunelab.Study.__dataclass_fields__, *vars(tunelab.Study)) if not name.startswith("_")}
     assert public == {
         "name", "experiment", "folder", "trials", "best", "progress", "first_trial_s", "test", "mirror", "optuna",
-        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame", "held", "at_bounds",
+        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame", "held", "at_bounds", "notes",
     }  # fmt: skip
 
 

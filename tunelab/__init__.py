@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunelab.contracts import Torch
     from tunelab.experiment import Experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
@@ -17,10 +18,11 @@ _HOMES = {
     "Float": "tunelab.space",
     "Int": "tunelab.space",
     "Study": "tunelab.study",
+    "Torch": "tunelab.contracts",
     "Trial": "tunelab.trial",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Rule, Schedule, Search, Value
+from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Rule, Schedule, Search, Torch, Value
 from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
@@ -107,7 +107,7 @@ class Experiment(BaseModel):
         split_seed: decides which rows go where; the same for all trials.
         scale: how features are scaled; `"auto"` takes the data set's own way.
         dtype: of all arrays in training.
-        backend: what computes: `"numpy"`, or `"torch"` where PyTorch is installed.
+        backend: what computes: `"numpy"`, or `"torch"` where PyTorch is installed, or `Torch(device=..., ...)`.
         diverged_above: a training loss above this ends a trial as diverged, as NaN and infinity do.
 
     Raises:
@@ -142,7 +142,7 @@ class Experiment(BaseModel):
     split_seed: Annotated[int, Field(ge=0)] = 0
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
-    backend: Literal["numpy", "torch"] = "numpy"
+    backend: Literal["numpy", "torch"] | Torch = "numpy"
     diverged_above: PositiveFloat = 1e8
 
     def __init__(self, **fields: Any) -> None:
@@ -172,6 +172,11 @@ class Experiment(BaseModel):
     @classmethod
     def _number(cls, given: Any, info: Any) -> Node:
         return Training.check(info.field_name, decode(given, None))
+
+    @field_validator("backend")
+    @classmethod
+    def _computes(cls, given: Any) -> Any:
+        return "torch" if given == Torch() else given
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -221,6 +221,7 @@ class Progress:
         members: members that trained in this round.
         capacity: places that their population had.
         seconds: wall time of the round.
+        notes: what a person should know of how trials train, each said once.
     """
 
     began: tuple[int, ...] = ()
@@ -229,3 +230,4 @@ class Progress:
     members: int = 0
     capacity: int = 0
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()

@@ -3,30 +3,34 @@
 from importlib.util import find_spec
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Backend
+from tunelab.contracts import Backend, Torch
 from tunelab.errors import ExperimentError
 
 
-def backend_of(name: str, dtype: str) -> Backend:
-    """Return a backend by name; torch is imported here, and only if it is asked for.
+def backend_of(wanted: str | Torch, dtype: str) -> Backend:
+    """Return what computes; torch is imported here, and only if it is asked for.
+
+    Args:
+        wanted: `"numpy"`, `"torch"`, or how PyTorch is to compute.
+        dtype: of floats.
 
     Raises:
-        ExperimentError: torch is not installed.
+        ExperimentError: torch is not installed, or has no such device here.
 
     >>> backend_of("numpy", "float32").name
     'numpy'
     """
-    require(name)
-    if name == "numpy":
+    require(wanted)
+    if wanted == "numpy":
         return NumpyBackend(dtype)
-    from tunelab.backends.torch_backend import TorchBackend
+    from tunelab.backends.pytorch.backend import TorchBackend
 
-    return TorchBackend(dtype)
+    return TorchBackend(dtype, wanted if isinstance(wanted, Torch) else Torch())
 
 
-def require(name: str) -> None:
+def require(wanted: str | Torch) -> None:
     """Raise `ExperimentError` unless what the backend needs is installed; nothing is imported."""
-    if name == "torch" and find_spec("torch") is None:
+    if wanted != "numpy" and find_spec("torch") is None:
         raise ExperimentError(
             "backend='torch' needs PyTorch, which is not installed here; pip install 'tunelab[torch]', "
             "or leave backend at 'numpy'"

@@ -77,6 +77,8 @@ def print_notes(study: Study, *, err: bool = False) -> None:
             f"widen it {way}, to {at.wider}, or let --widen do it",
             err=err,
         )
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=err)
     if study.held:
         names = ", ".join(dict.fromkeys(each.name for each in study.held))
         enough = max(each.trials for each in study.held)

@@ -8,7 +8,7 @@ rest of it is shared.
 """
 
 from tunelab.contracts.arrays import Array, Hyper, Targets
-from tunelab.contracts.backend import Backend
+from tunelab.contracts.backend import Backend, Torch
 from tunelab.contracts.dataset import Dataset, Inputs, Outputs, Table
 from tunelab.contracts.executor import Executor
 from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
@@ -21,5 +21,5 @@ from tunelab.contracts.tracker import Tracker
 __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Hyper", "Inputs", "Layer", "LayerModel", "Loss", "Model",
     "ModuleModel", "Network", "Optimizer", "Outputs", "Parameter", "Passes", "Plugin", "Rule", "Schedule", "Search",
-    "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Wrapper",
+    "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Torch", "Tracker", "Value", "Wrapper",
 ]  # fmt: skip

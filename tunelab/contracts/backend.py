@@ -2,11 +2,37 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import PositiveInt
 
 from tunelab.contracts.arrays import Array
+from tunelab.contracts.plugin import Plugin
+
+
+class Torch(Plugin):
+    """How PyTorch computes: `Experiment(backend=Torch(device="cuda"))`; `backend="torch"` is `Torch()`.
+
+    Attributes:
+        device: `"cpu"`, `"cuda"`, `"mps"`, or one of several: `"cuda:1"`; `"auto"` takes the first that is there of
+            CUDA, MPS and the CPU.
+        precision: `"full"` computes in the experiment's dtype; `"bfloat16"` computes a module's forward in mixed
+            precision (`torch.autocast`): parameters, gradients and optimizer stay in the experiment's dtype.
+        accumulate: the rows of a batch pass through a module in so many parts, whose gradients are added up: the same
+            step in less memory.
+        compile: run modules through `torch.compile`.
+        threads: of one population; more than one pays for large models only.
+
+    >>> Torch(threads=2).device
+    'auto'
+    """
+
+    device: str = "auto"
+    precision: Literal["full", "bfloat16"] = "full"
+    accumulate: PositiveInt = 1
+    compile: bool = False
+    threads: PositiveInt = 1
 
 
 class Backend(ABC):

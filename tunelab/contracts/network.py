@@ -90,6 +90,20 @@ class Network(ABC):
         """What evaluation measures."""
 
     @abstractmethod
+    def fit(self, backend: Backend, x: Array, y: Array, wanted: int | None, largest: int) -> int:
+        """Return how many members may train together, and set `alone` where they cannot.
+
+        Args:
+            backend: what computes.
+            x, y: the rows of one step, `(B, D)` and `(B, ...)`.
+            wanted: members that were asked for; None for as many as make sense.
+            largest: no more than so many by default.
+
+        Raises:
+            ExperimentError: the network cannot train on these rows.
+        """
+
+    @abstractmethod
     def passes(self, backend: Backend, seats: Seats) -> "Passes":
         """Return forward and backward, bound to a population's buffers."""
 

@@ -23,6 +23,9 @@ from tunelab.trial import Ended, Orders, Progress, Report, Result, State, Trial
 AHEAD = 2
 """Orders that a worker holds: those of the round it trains and those of the next."""
 
+COMPANY = 2
+"""Trials in flight for each place of a population: the more, the more company those of a rare cohort find."""
+
 HOPELESS = 20
 """Trials that must fail with the same error, and none have done better, before a study gives up."""
 
@@ -34,12 +37,13 @@ class Budget:
     Attributes:
         trials: after so many; None for no limit.
         timeout: after so many seconds; None for no limit.
-        in_flight: trials that are asked for and have not ended, at most.
+        in_flight: trials that are asked for and have not ended, at most; None where only the worker finds out how many
+            train together.
     """
 
     trials: int | None
     timeout: float | None
-    in_flight: int
+    in_flight: int | None
 
 
 class Engine:
@@ -76,6 +80,8 @@ class Engine:
         self._seed = seed
         self._watch = watch
         self._keep = keep
+        self.notes: dict[str, None] = {}
+        self._in_flight = budget.in_flight or COMPANY
         self._asked = 0
         self._trials: dict[int, optuna.Trial] = {}
         self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
@@ -110,7 +116,7 @@ class Engine:
         """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""
         self._call_off()
         stop, self._stop = tuple(self._stop), []
-        room = self._budget.in_flight - self.ledger.in_flight
+        room = self._in_flight - self.ledger.in_flight
         wanted = max(2, -(-room // 4)) if room > 0 else 0
         return Orders(start=tuple(self._ask(min(wanted, room))), stop=stop)
 
@@ -144,6 +150,9 @@ class Engine:
 
     def _take(self, progress: Progress) -> None:
         self.ledger.count(progress.members, progress.capacity, progress.seconds)
+        self.notes.update(dict.fromkeys(progress.notes))
+        if self._budget.in_flight is None:
+            self._in_flight = max(self._in_flight, COMPANY * progress.capacity)
         for number in progress.began:
             self._begin(number)
         for report in progress.reports:

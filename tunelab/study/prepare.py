@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from tunelab.backends import require
-from tunelab.contracts import Network
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
@@ -12,7 +11,7 @@ from tunelab.experiment import Configuration, Experiment
 from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
 from tunelab.study.suggest import FixedSuggest, first_options
-from tunelab.training.trainer import network_of, places
+from tunelab.training.networks import metrics_of, places_of
 from tunelab.trial import DataRecord
 
 
@@ -42,18 +41,24 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
             outputs=parts.outputs,
         )
     for configuration in _first_configurations(experiment):
-        _check_objective(experiment, _network(experiment, configuration, parts))
+        _check_objective(experiment, _metrics(experiment, configuration, parts))
     if record is not None:
         _check_batches(experiment, len(parts.x_train))
     return parts, record
 
 
-def places_for(experiment: Experiment, parts: Split) -> int:
-    """Return how many trials can train together, in the smallest of the alternatives' default networks."""
+def places_for(experiment: Experiment, parts: Split) -> int | None:
+    """Return how many trials can train together, in the smallest of the alternatives' default networks.
+
+    None where one of them is a module, which only a worker lays out.
+    """
     found = 1
     for configuration in _first_configurations(experiment):
         with suppress(Exception):  # a network that cannot be laid out fails its own trials, each with its reason
-            found = max(found, places(network_of(experiment, configuration, parts), experiment.dtype))
+            places = places_of(experiment, configuration, parts)
+            if places is None:
+                return None
+            found = max(found, places)
     return found
 
 
@@ -63,7 +68,7 @@ def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:
         yield experiment.configure(experiment.draw(FixedSuggest(options)))
 
 
-def _network(experiment: Experiment, configuration: Configuration, parts: Split) -> Network:
+def _metrics(experiment: Experiment, configuration: Configuration, parts: Split) -> tuple[str, ...]:
     model = configuration.model
     is_function = model.loss("none") is not None
     if is_function and experiment.data is not None:
@@ -76,7 +81,7 @@ def _network(experiment: Experiment, configuration: Configuration, parts: Split)
             f"the model {name_of(type(model))} needs data; give data='digits', arrays (x, y), or the path of a file"
         )
     try:
-        return network_of(experiment, configuration, parts)
+        return metrics_of(experiment, configuration, parts)
     except TunelabError:
         raise
     except Exception as error:
@@ -85,9 +90,9 @@ def _network(experiment: Experiment, configuration: Configuration, parts: Split)
         ) from error
 
 
-def _check_objective(experiment: Experiment, network: Network) -> None:
+def _check_objective(experiment: Experiment, metrics: tuple[str, ...]) -> None:
     prefixes = ("",) if experiment.data is None else ("train_", "val_")
-    known = [prefix + metric for prefix in prefixes for metric in network.metrics] + ["lr"]
+    known = [prefix + metric for prefix in prefixes for metric in metrics] + ["lr"]
     if experiment.objective not in known:
         side = "maximize" if experiment.maximize else "minimize"
         raise ExperimentError(

@@ -19,7 +19,7 @@ from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiment import Experiment
 from tunelab.study.bounds import at_bounds
-from tunelab.study.engine import Budget, Engine
+from tunelab.study.engine import COMPANY, Budget, Engine
 from tunelab.study.folder import new_folder
 from tunelab.study.ledger import Snapshot
 from tunelab.study.narrow import SearchMode, held, narrowed
@@ -34,9 +34,6 @@ from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
 from tunelab.trial import DataRecord, Ended, Mirror, Result, State, StudyRecord, Summary, Value
-
-COMPANY = 2
-"""Trials in flight for each place of a population: the more, the more company those of a rare cohort find."""
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
@@ -125,7 +122,9 @@ def run(
             study,
             worker,
             mirror,
-            Budget(trials, timeout, COMPANY * (population or places_for(experiment, parts))),
+            Budget(
+                trials, timeout, COMPANY * places if (places := population or places_for(experiment, parts)) else None
+            ),
             seed,
             watch,
             keep,
@@ -152,6 +151,7 @@ def run(
         optuna=study,
         held=held(wanted, experiment),
         at_bounds=at_bounds(experiment, study),
+        notes=tuple(engine.notes),
     )
     if found.best is None:
         raise AllTrialsFailed(_why_none(found))

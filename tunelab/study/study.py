@@ -38,6 +38,7 @@ class Study:
         mirror: where the tracker shows it.
         optuna: the same study as Optuna holds it.
         held: ranges that plugins bring and that the number of trials was too small to search.
+        notes: what a person should know of how trials trained: why some could not train together.
         at_bounds: the best trial's hyperparameters that lie at an end of their range; `widen=True` moves those ends.
     """
 
@@ -53,6 +54,7 @@ class Study:
     optuna: "optuna.Study"
     held: tuple[Held, ...] = ()
     at_bounds: tuple[AtBound, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def mlflow_experiment_id(self) -> str | None:

@@ -58,5 +58,5 @@ class Batches:
 
     def _buffer(self, shape: tuple[int, ...]) -> Array:
         if shape not in self._buffers:
-            self._buffers[shape] = self._backend.empty(shape)
+            self._buffers[shape] = self._backend.xp.empty(shape, dtype=self._x.dtype, device=self._x.device)
         return self._buffers[shape]

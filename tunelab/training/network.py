@@ -10,6 +10,12 @@ from tunelab.contracts import Array, Backend, Layer, Loss, Network, Parameter, P
 from tunelab.training.streams import Purpose, stream
 from tunelab.training.tape import PopulationTape
 
+CACHE = 4 * 2**20
+"""Bytes that a population's parameters, gradients and slots may take: what stays near a core."""
+
+LARGEST = 16
+"""More members than this hardly make a step cheaper, and each one in flight is one the sampler knows less of."""
+
 ROWS_A_BLOCK = 192
 """Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
 
@@ -52,6 +58,10 @@ class LayerNetwork(Network):
     def metrics(self) -> tuple[str, ...]:
         """Those of the loss."""
         return self.loss.metrics
+
+    def fit(self, backend: Backend, x: Array, y: Array, wanted: int | None, largest: int) -> int:
+        """Return how many members the cache holds: parameters, gradients, two slots and scratch of each."""
+        return wanted or min(largest, places(self.size, x.itemsize))
 
     def passes(self, backend: Backend, seats: Seats) -> "LayerPasses":
         """Return forward and backward, bound to a population's buffers."""
@@ -128,3 +138,9 @@ class LayerPasses(Passes):
             tape.training = training
             x = layer.forward(self._xp, x, params, tape)
         return x
+
+
+def places(size: int, itemsize: int) -> int:
+    """Return how many members with so many numbers of so many bytes the cache holds."""
+    bytes_each = 5 * size * itemsize
+    return max(1, min(LARGEST, CACHE // max(bytes_each, 1)))

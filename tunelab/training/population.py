@@ -226,11 +226,13 @@ class Population:
         """Lay the members' state into rows, those of one rule side by side."""
         backend = self._backend
         self.members = sorted_by_rule(members)
+        if not members:
+            return
         shape = (len(self.members), self.cohort.network.size)
         self._theta, self._grad = backend.empty(shape), backend.empty(shape)
         for row, member in enumerate(self.members):
             self._theta[row] = member.theta
-        self._buffers = {name: self._rows_of(name) for name in (self.members[0].buffers if self.members else ())}
+        self._buffers = {name: self._rows_of(name) for name in self.members[0].buffers}
         self._groups = [(where, self._group(where)) for where in groups_of(self.members)]
         self._passes = self._passes_of(slice(None))
         self._group_passes: dict[int, Passes] = {}

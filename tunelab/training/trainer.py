@@ -7,20 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tunelab.backends import backend_of
-from tunelab.contracts import Backend, LayerModel, Network
+from tunelab.contracts import Backend, Network
 from tunelab.data.split import Split
 from tunelab.experiment import Configuration, Experiment
-from tunelab.models.losses import loss_for
 from tunelab.training.member import Member
-from tunelab.training.network import LayerNetwork
+from tunelab.training.network import LARGEST
+from tunelab.training.networks import network_of
 from tunelab.training.population import Arrays, Cohort, Population
 from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
-
-CACHE = 4 * 2**20
-"""Bytes that a population's parameters, gradients and slots may take: what stays near a core."""
-
-LARGEST = 16
-"""More members than this hardly make a step cheaper, and each one in flight is one the sampler knows less of."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,8 @@ class Trainer:
         self._arrays = _arrays(job.split, self._backend)
         self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
         self._populations: dict[Cohort, Population] = {}
+        self._fitted: dict[Cohort, tuple[Cohort, int]] = {}
+        self._notes: list[str] = []
         self._best: float | None = None
 
     @property
@@ -70,7 +66,7 @@ class Trainer:
         began = time.perf_counter()
         ended = [*self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
-            return Progress(ended=tuple(ended))
+            return Progress(ended=tuple(ended), notes=self._noted())
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
         population, joined, failed = self._fill(cohort)
         members = len(population.members)
@@ -84,7 +80,13 @@ class Trainer:
             members=members,
             capacity=self._capacity(cohort),
             seconds=time.perf_counter() - began,
+            notes=self._noted(),
         )
+
+    def _noted(self) -> tuple[str, ...]:
+        """Return what is to be said once, and has not been."""
+        notes, self._notes = tuple(self._notes), []
+        return notes
 
     def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
         """Train one epoch; return the reports, and the ends of those that left."""
@@ -104,8 +106,7 @@ class Trainer:
         for trial in trials:
             try:
                 configuration = self._job.experiment.configure(dict(trial.params))
-                cohort = self._cohort(configuration)
-                self._capacity(cohort)  # raises here, for this trial alone, if its network cannot be laid out
+                cohort = self._fit(self._cohort(configuration))  # raises here, for this trial alone, if it cannot train
                 self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
             except Exception as error:
                 yield _failed(trial.number, error)
@@ -182,9 +183,18 @@ class Trainer:
 
     def _capacity(self, cohort: Cohort) -> int:
         """Return how many members may train together: what was asked for, or what the cache holds."""
-        if cohort.apart is not None:
-            return 1
-        return self._job.population or places(cohort.network, self._job.experiment.dtype)
+        return 1 if cohort.apart is not None else self._fitted[cohort][1]
+
+    def _fit(self, cohort: Cohort) -> Cohort:
+        """Return the cohort as it was first seen; try its network on the rows of one step if this is the first time."""
+        if cohort not in self._fitted:
+            x, y = self._arrays.train
+            rows = slice(0, cohort.batch_size)
+            places = cohort.network.fit(self._backend, x[rows], y[rows], self._job.population, LARGEST)
+            self._fitted[cohort] = cohort, places
+            if cohort.network.alone:
+                self._notes.append(f"trials train one at a time: {cohort.network.alone}")
+        return self._fitted[cohort][0]
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)
@@ -194,24 +204,6 @@ class Trainer:
         size = rows if configuration.batch_size == "full" else int(configuration.batch_size)
         steps = self._job.experiment.steps_per_epoch or -(-rows // size)
         return Cohort(self._network(configuration), size, steps)
-
-
-def network_of(experiment: Experiment, configuration: Configuration, split: Split) -> Network:
-    """Return the layers and the loss that a configuration trains on these rows.
-
-    Raises:
-        DataError: targets that do not fit the loss.
-    """
-    model = configuration.model
-    assert isinstance(model, LayerModel)
-    loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
-    return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
-
-
-def places(network: Network, dtype: str) -> int:
-    """Return how many members of a network the cache holds: parameters, gradients, two slots and scratch of each."""
-    bytes_each = 5 * network.size * np.dtype(dtype).itemsize
-    return max(1, min(LARGEST, CACHE // max(bytes_each, 1)))
 
 
 def _arrays(split: Split, backend: Backend) -> Arrays:

@@ -8,7 +8,7 @@ import torch
 
 from tunelab.backends import backend_of
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.backends.torch_backend import TorchBackend
+from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.errors import ExperimentError
 
 DTYPES = ("float32", "float64")

@@ -1,0 +1,163 @@
+"""A PyTorch module as a network: its parameters as one flat vector, its buffers beside it."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from tunelab.backends.pytorch.alike import DROPOUTS, difference, likeness
+from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.contracts import Array, Backend, Inputs, Network, Outputs, Passes, Seats, Start, Targets, Tensor
+from tunelab.errors import ExperimentError
+
+Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
+"""A loss: a function of output and target of a batch, that returns one number, the mean over its rows."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a module is for.
+
+    Attributes:
+        inputs, outputs, targets: what a row is, and what is to be told of it.
+        criterion: the loss.
+        metrics: functions of output and target of all rows of a part, by name; each returns one number.
+        reconstructs: the target is the input.
+        shaped: the loss needs outputs of `outputs.shape`; a loss of the person's own takes what it likes.
+    """
+
+    inputs: Inputs
+    outputs: Outputs
+    targets: Targets
+    criterion: Criterion
+    metrics: Mapping[str, Criterion]
+    reconstructs: bool = False
+    shaped: bool = True
+
+    @property
+    def classifies(self) -> bool:
+        """Whether accuracy means something."""
+        return self.targets == "classes" and not self.reconstructs
+
+    def rows(self, x: torch.Tensor) -> torch.Tensor:
+        """Return flat rows `(..., D)` as the module takes them."""
+        shaped = x.reshape(*x.shape[:-1], *self.inputs.shape)
+        return shaped.long() if self.inputs.symbols else shaped
+
+    def check(self, out: Any, y: torch.Tensor) -> None:
+        """Raise `ExperimentError` unless outputs `(B, ...)` fit the loss that goes with the targets."""
+        if not self.shaped:
+            return
+        expected = (len(y), *self.outputs.shape)
+        if not isinstance(out, torch.Tensor) or tuple(out.shape) != expected:
+            was = f"a tensor of shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
+            what = f"{self.outputs.count} classes" if self.classifies else f"{self.outputs.count} values a row"
+            raise ExperimentError(
+                f"the module must return a tensor of shape {expected} for {len(y)} rows and {what}; it returned {was}"
+            )
+
+
+class ModuleNetwork(Network):
+    """A module that somebody else wrote.
+
+    Members are alike, and may train together, if their modules are (`torch_alike.likeness`): whatever arguments the
+    modules were made with.
+
+    Args:
+        build: makes the module anew, its initial values from torch's global generator.
+        task: what it is for.
+        dtype: of parameters and floating buffers.
+    """
+
+    def __init__(self, build: Callable[[], nn.Module], task: Task, dtype: torch.dtype) -> None:
+        self.build, self.task, self.dtype = build, task, dtype
+        module = self.module(0)
+        self._likeness = likeness(module)
+        self._rates = tuple(float(part.p) for part in module.modules() if isinstance(part, DROPOUTS))
+        self._tensors = tuple(_tensors(module))
+        self.base = module.to("meta")
+        self.alone: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModuleNetwork) and (self.task, self._likeness) == (other.task, other._likeness)
+
+    def __hash__(self) -> int:
+        return hash(self._likeness)
+
+    def module(self, seed: int) -> nn.Module:
+        """Return a new module with the initial values of a seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = self.build()
+        if not isinstance(module, nn.Module):
+            raise ExperimentError(f"the model must make a torch.nn.Module, made {module!r}")
+        for name, parameter in module.named_parameters():
+            if isinstance(parameter, nn.parameter.UninitializedParameter):
+                raise ExperimentError(
+                    f"{name} has no shape yet: lazy modules get theirs from a first batch; give sizes instead"
+                )
+        return module.to(self.dtype)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield each parameter that requires a gradient, by its name in the module; a shared one once."""
+        return iter(self._tensors)
+
+    def start(self, seed: int) -> Start:
+        """Return a member's initial parameters and buffers; parameters that are frozen lie among the buffers."""
+        module = self.module(seed)
+        trained = dict(_trained(module))
+        theta = torch.cat([trained[tensor.name].detach().reshape(-1) for tensor in self._tensors]).numpy()
+        return Start(theta, {name: value.detach().numpy() for name, value in _kept(module)})
+
+    def rates(self) -> tuple[float, ...]:
+        """Return the rate of each dropout module."""
+        return self._rates
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The loss, the accuracy of classes, and the person's own."""
+        return ("loss", *(("accuracy",) if self.task.classifies else ()), *self.task.metrics)
+
+    @cached_property
+    def unlike_itself(self) -> str | None:
+        """Where two modules made the same way are not alike, if they are not."""
+        one, other = self.module(0), self.module(1)
+        return None if likeness(one) == likeness(other) else difference(one, other)
+
+    def fit(self, backend: Backend, x: Array, y: Array, wanted: int | None, largest: int) -> int:
+        """Return how many members may train together, tried on the rows of a step."""
+        from tunelab.backends.pytorch.fit import fit
+
+        assert isinstance(backend, TorchBackend)
+        return fit(self, backend, x, y, wanted, largest)
+
+    def passes(self, backend: Backend, seats: Seats) -> Passes:
+        """Return forward and backward of all members at once, or of one alone."""
+        from tunelab.backends.pytorch.alone import AlonePasses
+        from tunelab.backends.pytorch.together import TogetherPasses
+
+        assert isinstance(backend, TorchBackend)
+        return (AlonePasses if self.alone else TogetherPasses)(self, backend, seats)
+
+
+def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad)
+
+
+def _kept(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from module.named_buffers()
+    yield from ((name, parameter) for name, parameter in module.named_parameters() if not parameter.requires_grad)
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    start = 0
+    for name, parameter in _trained(module):
+        stop = start + math.prod(parameter.shape)
+        yield Tensor(name, tuple(parameter.shape), slice(start, stop))
+        start = stop
+    if not start:
+        raise ExperimentError("the module has no parameters to train")

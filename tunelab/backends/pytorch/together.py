@@ -1,0 +1,142 @@
+"""All members of a population pass through one module at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.func import functional_call
+
+from tunelab.backends.pytorch.alike import DROPOUTS
+from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.backends.pytorch.measure import measured
+from tunelab.backends.pytorch.members import Members, Site
+from tunelab.backends.pytorch.network import ModuleNetwork
+from tunelab.contracts import Array, Passes, Seats, Tensor
+
+
+class TogetherPasses(Passes):
+    """Forward through `vmap`, backward by ordinary autograd: members do not meet, so the sum of their losses will do.
+
+    That takes half the time of `vmap(grad(...))`: autograd then runs once over arrays of all members.
+
+    Args:
+        network: the module.
+        backend: what computes.
+        seats: the population's buffers.
+    """
+
+    def __init__(self, network: ModuleNetwork, backend: TorchBackend, seats: Seats) -> None:
+        self._task, self._base, self._backend = network.task, network.base, backend
+        self._members = len(seats.theta)
+        tensors = list(network.tensors())
+        self._leaves = {t.name: _part(seats.theta, t).detach().requires_grad_() for t in tensors}
+        self._grads = [_part(seats.grad, t) for t in tensors]
+        self._buffers = dict(seats.buffers)
+        self._dropouts = [part for part in self._base.modules() if isinstance(part, DROPOUTS)]
+        self._rates = tuple(rate.reshape(-1) for rate in seats.rates)
+        self._streams = seats.streams
+        self.sites: dict[tuple[bool, bool, tuple[int, ...]], list[Site]] = {}
+
+    def gradient(self, x: Array, y: Array) -> Array:
+        """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`."""
+        self._base.train()
+        total = self._backend.zeros((self._members,))
+        for index, part in enumerate(self._backend.parts(x.shape[1])):
+            share = (part.stop - part.start) / x.shape[1]
+            losses, _ = self._pass(x[:, part], y[:, part])
+            found = torch.autograd.grad(losses.sum() * share, list(self._leaves.values()), allow_unused=True)
+            _write(self._grads, found, add=index > 0)
+            total = total + losses.detach() * share
+        return total
+
+    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+        """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64."""
+        self._base.eval()
+        with torch.no_grad():
+            return measured(lambda rows, targets: self._pass(rows[None], targets[None]), self._task, x, y)
+
+    def outputs(self, x: Array) -> Array:
+        """Return the module's outputs for rows `(B, D)`, in evaluation mode."""
+        self._base.eval()
+        with torch.no_grad():
+            return self._pass(x[None], None)[1]
+
+    def _pass(self, x: Array, y: Array | None) -> tuple[Array, Any]:
+        """Return the losses `(P,)` and the outputs `(P, B, ...)` for rows `(P, B, D)`, or `(1, B, D)` of everybody."""
+        x = self._task.rows(x)
+        x, x_axis = (x[0], None) if len(x) == 1 else (x, 0)
+        if y is not None and len(y) == 1:
+            y, y_axis = y[0], None
+        else:
+            y_axis = None if y is None else 0
+        noise = self._noise(x, y, x_axis, y_axis)
+        axes = (0, 0, 0, 0, x_axis, y_axis)
+        with self._backend.precision():
+            return torch.vmap(self._one, axes)(self._leaves, self._buffers, self._rates, noise, x, y)
+
+    def _one(
+        self,
+        params: Mapping[str, Array],
+        buffers: Mapping[str, Array],
+        rates: Sequence[Array],
+        noise: Sequence[Array],
+        x: Array,
+        y: Array | None,
+    ) -> tuple[Any, Any]:
+        """Return one member's loss and outputs."""
+        with Members(iter(noise)):
+            return self._loss_and_output(params, buffers, rates, x, y)
+
+    def _loss_and_output(self, params: Any, buffers: Any, rates: Any, x: Array, y: Array | None) -> tuple[Any, Any]:
+        for part, rate in zip(self._dropouts, rates, strict=True):
+            part.p = rate
+        out = functional_call(self._base, (params, buffers), (x,))
+        if y is None:
+            return x.new_zeros(()), out
+        return self._task.criterion(out, x if self._task.reconstructs else y), out
+
+    def _noise(self, x: Array, y: Array | None, x_axis: int | None, y_axis: int | None) -> tuple[Array, ...]:
+        """Return fresh random numbers `(P, *shape)` for each site of a pass, each member's from its own stream."""
+        rows = x.shape if x_axis is None else x.shape[1:]
+        key = (self._base.training, y is None, tuple(rows))
+        if key not in self.sites:
+            self.sites[key] = self._found_sites(x, y, x_axis, y_axis)
+        return tuple(self._drawn(site) for site in self.sites[key])
+
+    def _found_sites(self, x: Array, y: Array | None, x_axis: int | None, y_axis: int | None) -> list[Site]:
+        mode = Members()
+
+        def one(params: Any, buffers: Any, rates: Any, x: Array, y: Array | None) -> Any:
+            with mode:
+                return self._loss_and_output(params, buffers, rates, x, y)[0]
+
+        buffers = {name: values.clone() for name, values in self._buffers.items()}
+        with torch.no_grad(), self._backend.precision():
+            torch.vmap(one, (0, 0, 0, x_axis, y_axis))(self._leaves, buffers, self._rates, x, y)
+        return mode.sites
+
+    def _drawn(self, site: Site) -> Array:
+        noise = torch.empty((self._members, *site.shape), dtype=self._backend.dtype)
+        for row, generator in zip(noise.numpy(), self._streams(), strict=True):
+            if site.kind == "uniform":
+                generator.random(out=row, dtype=row.dtype)
+            else:
+                generator.standard_normal(out=row, dtype=row.dtype)
+        return noise.to(self._backend.device)
+
+
+def _part(flat: Array, tensor: Tensor) -> Array:
+    """Return one tensor of all members `(P, *shape)`, a view into flat rows `(P, n)`."""
+    return flat[:, tensor.where].unflatten(1, tensor.shape) if tensor.shape else flat[:, tensor.where.start]
+
+
+def _write(into: Sequence[Array], gradients: Sequence[Array | None], *, add: bool) -> None:
+    """Write gradients where they belong, or add them; a parameter that was not used has a gradient of zero."""
+    for place, gradient in zip(into, gradients, strict=True):
+        if gradient is None:
+            gradient = torch.zeros_like(place)
+        if add:
+            place += gradient
+        else:
+            place.copy_(gradient)

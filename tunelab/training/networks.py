@@ -1,0 +1,89 @@
+"""From a configuration to the network that it trains."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tunelab.contracts import LayerModel, ModuleModel, Network, Outputs, Torch
+from tunelab.data.split import Split
+from tunelab.errors import ExperimentError
+from tunelab.experiment import Configuration, Experiment
+from tunelab.models.losses import loss_for
+from tunelab.plugins import name_of
+from tunelab.training.network import LayerNetwork, places
+
+if TYPE_CHECKING:
+    from tunelab.backends.pytorch.network import ModuleNetwork
+
+
+def network_of(experiment: Experiment, configuration: Configuration, split: Split) -> Network:
+    """Return the network that a configuration trains on these rows.
+
+    Raises:
+        DataError: targets that do not fit the loss.
+        ExperimentError: a module, and a backend that is not PyTorch.
+    """
+    model = configuration.model
+    if isinstance(model, ModuleModel):
+        return _module_network(experiment, model, split)
+    assert isinstance(model, LayerModel)
+    loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
+    return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
+
+
+def metrics_of(experiment: Experiment, configuration: Configuration, split: Split) -> tuple[str, ...]:
+    """Return what evaluation measures, without making a module: torch is not imported.
+
+    Raises:
+        DataError, ExperimentError: as `network_of`.
+    """
+    model = configuration.model
+    if not isinstance(model, ModuleModel):
+        return network_of(experiment, configuration, split).metrics
+    _require_torch(experiment, model)
+    classifies = split.targets == "classes" and not model.reconstructs
+    return ("loss", *(("accuracy",) if classifies else ()))
+
+
+def places_of(experiment: Experiment, configuration: Configuration, split: Split) -> int | None:
+    """Return how many trials can train together; None for a module, which only a worker finds out."""
+    if isinstance(configuration.model, ModuleModel):
+        return None
+    network = network_of(experiment, configuration, split)
+    return places(network.size, np.dtype(experiment.dtype).itemsize)
+
+
+def _module_network(experiment: Experiment, model: ModuleModel, split: Split) -> "ModuleNetwork":
+    _require_torch(experiment, model)
+    import torch
+
+    from tunelab.backends.pytorch.network import ModuleNetwork, Task
+
+    outputs = Outputs(split.outputs, split.places)
+    criterion = model.criterion()
+    task = Task(
+        inputs=split.inputs,
+        outputs=outputs,
+        targets=split.targets,
+        criterion=criterion or _criterion(experiment, split),
+        metrics={},
+        reconstructs=model.reconstructs,
+        shaped=criterion is None,
+    )
+    build = lambda: model.module(split.inputs, outputs)  # noqa: E731
+    return ModuleNetwork(build, task, getattr(torch, experiment.dtype))
+
+
+def _criterion(experiment: Experiment, split: Split) -> Callable[[Any, Any], Any]:
+    from tunelab.backends.pytorch.losses import LOSSES
+
+    return LOSSES[loss_for(experiment.loss, split.targets)]
+
+
+def _require_torch(experiment: Experiment, model: ModuleModel) -> None:
+    if experiment.backend != "torch" and not isinstance(experiment.backend, Torch):
+        raise ExperimentError(
+            f"the model {name_of(type(model))} is a PyTorch module, and backend={experiment.backend!r}; "
+            "say backend='torch', or choose a model such as mlp"
+        )
