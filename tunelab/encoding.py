@@ -6,14 +6,14 @@
                     "own": ["beta1", ...] then names those whose range is the plugin's own
     a value         itself
 
-A plugin that is not announced by an entry point is written as `module:Class`.
+A plugin that is not announced by an entry point is written as `module:Class`; one that is made of somebody's class or
+function also has "of": "module:name", where that is found.
 """
 
 from dataclasses import asdict, replace
-from importlib import import_module
 from typing import Any
 
-from tunelab.contracts import Plugin, Search
+from tunelab.contracts import Foreign, Plugin, Search, found_at, place_of
 from tunelab.drawing import Node, settled, varies
 from tunelab.errors import ExperimentError
 from tunelab.plugins import CONTRACTS, Kind, listings, load, name_of
@@ -29,11 +29,11 @@ def encode(node: Node, kind: Kind | None = None) -> Any:
     if isinstance(node, Search):
         fields = {k: _encoded(node.plugin, k, v) for k, v in node.fields.items()}
         own = {"own": sorted(node.own)} if node.own else {}
-        return {"plugin": _reference(node.plugin), "fields": fields} | own
+        return _reference(node.plugin) | {"fields": fields} | own
     if isinstance(node, Plugin):
         plain = node.model_dump(mode="json")
         fields = {k: encode(v) if isinstance(v, Plugin) else plain[k] for k, v in node}
-        return {"plugin": _reference(type(node)), "fields": fields}
+        return _reference(type(node)) | {"fields": fields}
     return node
 
 
@@ -60,7 +60,7 @@ def decode(form: Any, kind: Kind | None) -> Node:
         case {"int": dict(fields)}:
             return _range(Int, fields)
         case {"plugin": str(name), "fields": dict(fields)}:
-            plugin = _dereference(name, kind)
+            plugin = _dereference(name, kind, form.get("of"))
             values = {field: decode(value, _kind(plugin, field)) for field, value in fields.items()}
             own = _own(form.get("own", []), values)
             return Search(plugin, values, own) if any(map(varies, values.values())) else plugin(**values)
@@ -94,23 +94,28 @@ def _range(kind: type[Float | Int], fields: dict[str, Any]) -> Range:
         raise ExperimentError(f"no {kind.__name__}: {fields!r}: {error}") from None
 
 
-def _reference(plugin: type[Plugin]) -> str:
-    name = name_of(plugin)
-    target = f"{plugin.__module__}:{plugin.__qualname__}"
+def _reference(plugin: type[Plugin]) -> dict[str, str]:
+    made = plugin.made_of()
+    if made is not None:
+        maker, target = made
+        return _reference(maker) | {"of": place_of(target)}
+    name, target = name_of(plugin), place_of(plugin)
     announced = any(
         claim.target == target for kind in CONTRACTS for claims in listings(kind).values() for claim in claims
     )
-    return name if announced else target
+    return {"plugin": name if announced else target}
 
 
-def _dereference(name: str, kind: Kind | None) -> type[Plugin]:
+def _dereference(name: str, kind: Kind | None, of: str | None) -> type[Plugin]:
+    if of is not None:
+        maker = _dereference(name, kind, None)
+        if not issubclass(maker, Foreign):
+            raise ExperimentError(f"{name!r} is a plugin by itself, and is not made of {of!r}")
+        return maker.of(str(of))
     if ":" in name:
-        module, _, path = name.partition(":")
         try:
-            found: Any = import_module(module)
-            for part in path.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
+            found = found_at(name)
+        except (ImportError, AttributeError, ValueError) as error:
             raise ExperimentError(f"the plugin {name!r} cannot be imported here: {error}") from error
         if isinstance(found, type) and issubclass(found, Plugin):
             return found

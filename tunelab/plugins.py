@@ -83,7 +83,7 @@ def load(kind: Kind, name: str) -> type[Plugin]:
 
 
 def name_of(plugin: type[Plugin]) -> str:
-    """Return the name under which a class is announced, else its class name in lower case.
+    """Return the name under which a class is announced, else its own (`Plugin.label`).
 
     >>> from tunelab.optimizers import AdamW
     >>> name_of(AdamW)
@@ -95,7 +95,7 @@ def name_of(plugin: type[Plugin]) -> str:
             for name, claims in listings(kind).items():
                 if claims[0].target == target:
                     return name
-    return plugin.__name__.lower()
+    return plugin.label()
 
 
 def _published(listing: Listing) -> type[Plugin]:

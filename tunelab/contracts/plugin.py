@@ -34,7 +34,7 @@ class Plugin(BaseModel):
         if ranges:
             raise PluginError(
                 f"{type(self).__name__}({ranges[0]}={fields[ranges[0]]!r}) is a fixed instance and takes values only; "
-                f"write {type(self).__name__}.search({ranges[0]}=...) to search it"
+                f"write {self._searching(ranges[0])} to search it"
             )
         try:
             super().__init__(**fields)
@@ -74,6 +74,16 @@ class Plugin(BaseModel):
         return {name: mark.trials for name, mark in marks if isinstance(mark, FromTrials)}
 
     @classmethod
+    def label(cls) -> str:
+        """Return what an experiment calls the plugin where it is not announced under a name."""
+        return cls.__name__.lower()
+
+    @classmethod
+    def made_of(cls) -> "tuple[type[Plugin], Any] | None":
+        """Return which class made this one, and of what (`Foreign.of`); None for one that is written out."""
+        return None
+
+    @classmethod
     def check(cls, name: str, value: Any) -> Any:
         """Return `value` as the field `name` holds it; a range, if all of it may stand there.
 
@@ -104,6 +114,10 @@ class Plugin(BaseModel):
     def _holds_plugin(cls, name: str) -> bool:
         annotation = cls.model_fields[name].annotation
         return isinstance(annotation, type) and issubclass(annotation, Plugin)
+
+    @classmethod
+    def _searching(cls, name: str) -> str:
+        return f"{cls.__name__}.search({name}=...)"
 
     @classmethod
     def _known(cls, name: str) -> str:
@@ -147,8 +161,17 @@ class Search:
         checked = {name: self.plugin.check(name, value) for name, value in self.fields.items()}
         object.__setattr__(self, "fields", checked)
 
+    def __reduce__(self) -> Any:
+        """Pickle what the class is made of, where it has no place of its own."""
+        made = self.plugin.made_of()
+        return (_search, (self.plugin, None, self.fields, self.own) if made is None else (*made, self.fields, self.own))
+
     def __repr__(self) -> str:
         return f"{self.plugin.__name__}.search({', '.join(f'{name}={value!r}' for name, value in self.fields.items())})"
+
+
+def _search(plugin: Any, target: Any, fields: Mapping[str, Any], own: frozenset[str]) -> Search:
+    return Search(plugin if target is None else plugin.of(target), fields, own)
 
 
 INSIDE = 0.3819

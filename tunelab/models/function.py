@@ -1,14 +1,12 @@
 """A person's own function."""
 
 from collections.abc import Callable
-from functools import reduce
-from importlib import import_module
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer
 
-from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets
+from tunelab.contracts import Array, Layer, LayerModel, Loss, Targets, found_at
 from tunelab.errors import PluginError
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
@@ -40,11 +38,10 @@ def _refound(function: Any) -> bool:
 
 
 def _imported(name: str) -> Any:
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise PluginError(f"Function: a function's name must read 'module:name', was {name!r}")
     try:
-        return reduce(getattr, path.split("."), import_module(module))
+        return found_at(name)
+    except ValueError:
+        raise PluginError(f"Function: a function's name must read 'module:name', was {name!r}") from None
     except (ImportError, AttributeError) as error:
         raise PluginError(
             f"Function: no function {name!r} ({error}); is its module installed, or in the folder that you run from?"
