@@ -81,6 +81,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "clip": {"clip_norm": 1.0},
     "steps": {"steps_per_epoch": 5},
     "loss": {"loss": "cross_entropy"},
+    "own loss": {"loss": np.mean},
+    "metrics": {"metrics": {"mean": np.mean}},
     "maximize": {"maximize": "val_accuracy"},
     "minimize": {"minimize": "val_accuracy"},
     "validation": {"validation": 0.3},

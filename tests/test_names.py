@@ -25,6 +25,7 @@ SURFACE = {
     ],
     "tunelab.models": [
         "MLP", "Beale", "Branin", "Function", "LinearRegression", "Quadratic", "Rosenbrock", "SoftmaxRegression",
+        "TorchModel",
     ],
     "tunelab.models.layers": ["GELU", "Dense", "Dropout", "LayerNorm", "Point", "ReLU", "Softplus", "Tanh"],
     "tunelab.models.losses": ["CrossEntropy", "MeanSquaredError", "Surface", "loss_for", "surface_for"],
@@ -40,8 +41,8 @@ SURFACE = {
 
 FIELDS = [
     "name", "data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup", "weight_decay", "clip_norm",
-    "steps_per_epoch", "loss", "maximize", "minimize", "validation", "test", "split_seed", "scale", "dtype", "backend",
-    "diverged_above",
+    "steps_per_epoch", "loss", "metrics", "maximize", "minimize", "validation", "test", "split_seed", "scale", "dtype",
+    "backend", "diverged_above",
 ]  # fmt: skip
 
 SETTINGS = {

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -18,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from tunelab.contracts import Dataset, Model, Optimizer, Plugin, Rule, Schedule, Search, Torch, Value
+from tunelab.contracts import Dataset, Model, Optimizer, Own, Plugin, Rule, Schedule, Search, Torch, Value
 from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
@@ -99,7 +100,10 @@ class Experiment(BaseModel):
         weight_decay: coupled (L2) decay.
         clip_norm: largest norm of a member's gradient, or None.
         steps_per_epoch: steps between two reports; by default one pass over the training part.
-        loss: `"cross_entropy"`, `"mean_squared_error"`, or what fits the targets.
+        loss: `"cross_entropy"`, `"mean_squared_error"`, or what fits the targets; for a PyTorch module also a function
+            of its outputs and the targets of a batch, which returns one number: `torch.nn.CrossEntropyLoss(...)`.
+        metrics: what else is measured of a PyTorch module, by name: functions of its outputs and the targets of all
+            rows of a part, or torchmetrics' objects.
         maximize: the metric to raise, such as `val_accuracy`.
         minimize: the metric to lower; `val_loss` by default (`loss` without data).
         validation: fraction of the rows held out to choose by.
@@ -134,7 +138,8 @@ class Experiment(BaseModel):
     weight_decay: Any = 0.0
     clip_norm: Any = None
     steps_per_epoch: PositiveInt | None = None
-    loss: Literal["auto", "cross_entropy", "mean_squared_error"] = "auto"
+    loss: Literal["auto", "cross_entropy", "mean_squared_error"] | Own = "auto"
+    metrics: Mapping[str, Own] = Field(default_factory=dict)
     maximize: str | None = None
     minimize: str | None = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -154,7 +159,7 @@ class Experiment(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "Experiment"
+            where = str(next(iter(first["loc"]), "Experiment"))
             problem = "is required" if first["type"] == "missing" else f"{first['msg']}, was {first['input']!r}"
             raise ExperimentError(f"Experiment: {where}: {problem}") from None
 

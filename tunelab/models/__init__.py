@@ -8,6 +8,7 @@ from tunelab.models.mlp import MLP
 from tunelab.models.quadratic import Quadratic
 from tunelab.models.rosenbrock import Rosenbrock
 from tunelab.models.softmax_regression import SoftmaxRegression
+from tunelab.models.torch_model import TorchModel
 
 __all__ = [
     "MLP",
@@ -18,4 +19,5 @@ __all__ = [
     "Quadratic",
     "Rosenbrock",
     "SoftmaxRegression",
+    "TorchModel",
 ]

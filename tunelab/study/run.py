@@ -114,8 +114,8 @@ def run(
         def keep(result: Result, ended: Ended) -> None:
             assert ended.weights is not None
             model = experiment.configure(dict(result.trial.params)).model
-            assert isinstance(model, LayerModel)
-            TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
+            if isinstance(model, LayerModel):
+                TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
 
         engine = Engine(
             experiment,

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tunelab.backends.pytorch.network import Task
+from tunelab.errors import ExperimentError
 
 ROWS_A_BLOCK = 192
 """Rows evaluated at once: never a function of the population's size."""
@@ -33,5 +34,15 @@ def measured(forward: Forward, task: Task, x: torch.Tensor, y: torch.Tensor) -> 
     whole = torch.cat(outputs, 1) if outputs else None
     for name, metric in task.metrics.items():
         assert whole is not None
-        found[name] = torch.stack([torch.as_tensor(metric(member, y)).double() for member in whole])
+        found[name] = torch.stack([_value(metric, name, member, y) for member in whole])
     return {name: values.detach().cpu().numpy() for name, values in found.items()}
+
+
+def _value(metric: Any, name: str, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return one member's metric; an object of torchmetrics starts afresh."""
+    if hasattr(metric, "reset"):
+        metric.reset()
+    value = torch.as_tensor(metric(out, y))
+    if value.numel() != 1:
+        raise ExperimentError(f"the metric {name!r} must return one number, returned one of shape {tuple(value.shape)}")
+    return value.double().reshape(())
