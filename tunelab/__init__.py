@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tunelab.experiment import Experiment
+    from tunelab.experiments import Experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Choice": "tunelab.space",
-    "Experiment": "tunelab.experiment",
+    "Experiment": "tunelab.experiments",
     "Float": "tunelab.space",
     "Int": "tunelab.space",
     "Study": "tunelab.study",

@@ -9,7 +9,7 @@ import numpy as np
 from tunelab.backends import backend_of
 from tunelab.contracts import Backend, LayerModel, Network
 from tunelab.data.split import Split
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.models.losses import loss_for
 from tunelab.training.member import Member
 from tunelab.training.network import LayerNetwork
