@@ -22,7 +22,7 @@ ROOMS = (
     ("plugins",),
     ("drawing", "encoding"),
     ("optimizers", "schedules", "models", "data"),
-    ("experiment",),
+    ("experiments",),
     ("backends",),
     ("training",),
     ("executors",),
@@ -36,7 +36,7 @@ ROOMS = (
 NEIGHBOURS = {("encoding", "drawing")}
 """Imports inside a row, beside those inside a room."""
 
-DOORS = {("experiment", "study")}
+DOORS = {("experiments", "study")}
 """Imports upstream, inside a function only: `Experiment.run` is how a person starts a study."""
 
 OUTSIDE: dict[str, set[str]] = {
@@ -52,7 +52,7 @@ OUTSIDE: dict[str, set[str]] = {
     "schedules": {"numpy", "pydantic"},
     "models": {"numpy", "pydantic"},
     "data": {"numpy", "pydantic", "pandas"},
-    "experiment": {"pydantic"},
+    "experiments": {"pydantic"},
     "backends": {"numpy", "torch"},
     "training": {"numpy", "torch"},
     "executors": {"cloudpickle", "threadpoolctl"},
@@ -229,7 +229,7 @@ TRAIN = """
 import cloudpickle, pickle
 from tunelab.executors.worker import main
 from tunelab.training.trainer import Job, Trainer
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.data.split import split
 from tunelab.trial import Orders, Trial
 experiment = Experiment(name="digits", data="digits", model="softmax-regression", optimizer="adam", epochs=1)

@@ -4,8 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from tunelab.contracts import Torch
-    from tunelab.experiment import Experiment
+    from tunelab.experiments import Experiment
+=======
+    from tunelab.experiments import Experiment
+>>>>>>> 723a919f0f3b84073a093ca64d25614560a1853e
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
@@ -14,7 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Choice": "tunelab.space",
-    "Experiment": "tunelab.experiment",
+    "Experiment": "tunelab.experiments",
     "Float": "tunelab.space",
     "Int": "tunelab.space",
     "Study": "tunelab.study",

@@ -10,7 +10,7 @@ from types import ModuleType
 import cloudpickle
 
 from tunelab.errors import ExperimentError, TunelabError, suggestion
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 
 
 def load_experiment(spec: str) -> tuple[Experiment, Path]:

@@ -12,7 +12,7 @@ from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
 if TYPE_CHECKING:
-    from tunelab.experiment import Experiment
+    from tunelab.experiments import Experiment
 
 
 def run(

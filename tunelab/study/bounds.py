@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tunelab.experiment import Experiment, Training
+from tunelab.experiments import Experiment, Training
 from tunelab.space import Float, Int
 from tunelab.study.prepare import prepare
 from tunelab.study.ranges import Where, ranges

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.errors import AllTrialsFailed, WorkerError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.suggest import OptunaSuggest
 from tunelab.trial import Ended, Orders, Progress, Report, Result, State, Trial

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from tunelab.drawing import Node
 from tunelab.errors import ExperimentError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.space import Range
 from tunelab.study.ranges import Where, ranges, replaced
 from tunelab.study.suggest import searched

@@ -7,7 +7,7 @@ from tunelab.backends import require
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
 from tunelab.study.suggest import FixedSuggest, first_options

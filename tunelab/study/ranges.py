@@ -6,7 +6,7 @@ from itertools import combinations
 
 from tunelab.contracts import Plugin, Search
 from tunelab.drawing import Node, alternatives, settled
-from tunelab.experiment import Experiment, Training
+from tunelab.experiments import Experiment, Training
 from tunelab.space import Choice, Range
 
 

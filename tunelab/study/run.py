@@ -17,7 +17,7 @@ from tunelab.data.split import Split
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import COMPANY, Budget, Engine
 from tunelab.study.folder import new_folder

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunelab.errors import RunError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.study.bounds import AtBound
 from tunelab.study.ledger import Snapshot
 from tunelab.study.narrow import Held

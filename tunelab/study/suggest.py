@@ -7,7 +7,7 @@ import optuna
 
 from tunelab.contracts import Plugin, Search, Value
 from tunelab.drawing import alternatives
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.space import Choice, Float, Int
 
 GRID_POINTS = 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 
 from tunelab.errors import ExperimentError, StoreError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.space import Float, Int, Range
 from tunelab.study.bounds import at_bounds
 from tunelab.study.folder import folders

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tunelab.contracts import Array, Backend, Network, Optimizer
-from tunelab.experiment import Configuration
+from tunelab.experiments import Configuration
 from tunelab.training.pieces import by_prefix, slot_sizes
 from tunelab.training.streams import Purpose, stream
 from tunelab.trial import Trial

@@ -7,7 +7,7 @@ import numpy as np
 from tunelab.contracts import LayerModel, Loss, ModuleModel, Network, Outputs, Torch
 from tunelab.data.split import Split
 from tunelab.errors import ExperimentError
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.models.losses import loss_for
 from tunelab.plugins import name_of
 from tunelab.training.network import LayerNetwork, places

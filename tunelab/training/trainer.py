@@ -9,7 +9,7 @@ import numpy as np
 from tunelab.backends import backend_of
 from tunelab.contracts import Backend, Network
 from tunelab.data.split import Split
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.training.member import Member
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of

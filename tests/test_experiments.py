@@ -16,7 +16,7 @@ from test_drawing import Asked
 from tunelab import Choice, Experiment, Float, Int
 from tunelab.data import Arrays, DataFile, Digits
 from tunelab.errors import DataError, ExperimentError, PluginError, SpaceError, TunelabError
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, Adam
 from tunelab.schedules import Constant, Cosine
