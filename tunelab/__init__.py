@@ -4,12 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
     from tunelab.contracts import Torch
     from tunelab.experiments import Experiment
-=======
-    from tunelab.experiments import Experiment
->>>>>>> 723a919f0f3b84073a093ca64d25614560a1853e
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
