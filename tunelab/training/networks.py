@@ -58,19 +58,20 @@ def _module_network(experiment: Experiment, model: ModuleModel, split: Split) ->
     _require_torch(experiment, model)
     import torch
 
-    from tunelab.backends.pytorch.losses import LOSSES
+    from tunelab.backends.pytorch.losses import CRITERIA
     from tunelab.backends.pytorch.network import ModuleNetwork, Task
 
     outputs = Outputs(split.outputs, split.places)
     own = model.criterion() or (None if isinstance(experiment.loss, str) else experiment.loss)
+    loss = None if own else _named_loss(experiment, split)
     task = Task(
         inputs=split.inputs,
         outputs=outputs,
         targets=split.targets,
-        criterion=own or LOSSES[_named_loss(experiment, split)],
+        loss=loss,
+        criterion=CRITERIA[loss] if loss else own,
         metrics=experiment.metrics,
         reconstructs=model.reconstructs,
-        shaped=own is None,
     )
     build = lambda: model.module(split.inputs, outputs)  # noqa: E731
     return ModuleNetwork(build, task, getattr(torch, experiment.dtype))
