@@ -1,6 +1,6 @@
 """From a configuration to the network that it trains."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,12 +64,13 @@ def _module_network(experiment: Experiment, model: ModuleModel, split: Split) ->
     outputs = Outputs(split.outputs, split.places)
     own = model.criterion() or (None if isinstance(experiment.loss, str) else experiment.loss)
     loss = None if own else _named_loss(experiment, split)
+    criterion: Any = CRITERIA[loss] if loss else own
     task = Task(
         inputs=split.inputs,
         outputs=outputs,
         targets=split.targets,
         loss=loss,
-        criterion=CRITERIA[loss] if loss else own,
+        criterion=criterion,
         metrics=experiment.metrics,
         reconstructs=model.reconstructs,
     )
