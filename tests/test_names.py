@@ -24,8 +24,8 @@ SURFACE = {
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
     ],
     "tunelab.models": [
-        "MLP", "Beale", "Branin", "Function", "LinearRegression", "Quadratic", "Rosenbrock", "SoftmaxRegression",
-        "TorchModel",
+        "CNN", "GRU", "MLP", "VAE", "Beale", "Branin", "Function", "LinearRegression", "Quadratic", "ResNet",
+        "Rosenbrock", "SoftmaxRegression", "TorchModel", "Transformer",
     ],
     "tunelab.models.layers": ["GELU", "Dense", "Dropout", "LayerNorm", "Point", "ReLU", "Softplus", "Tanh"],
     "tunelab.models.losses": ["CrossEntropy", "MeanSquaredError", "Surface", "loss_for", "surface_for"],
@@ -64,7 +64,8 @@ PLUGINS = {
         "wsd",
     ],
     "model": [
-        "beale", "branin", "function", "linear-regression", "mlp", "quadratic", "rosenbrock", "softmax-regression",
+        "beale", "branin", "cnn", "function", "gru", "linear-regression", "mlp", "quadratic", "resnet", "rosenbrock",
+        "softmax-regression", "transformer", "vae",
     ],
     "dataset": ["arrays", "breast-cancer", "diabetes", "digits", "file", "wine"],
 }  # fmt: skip

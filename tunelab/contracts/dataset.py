@@ -18,10 +18,12 @@ class Inputs:
         shape: `(features,)`, or of an image `(channels, height, width)`, or of a text `(length,)`.
         symbols: how many different symbols there are, where features are symbols 0, 1, ... (a text's characters); 0
             where they are real numbers.
+        unit: whether all that are trained on lie from 0 to 1, as pixels do.
     """
 
     shape: tuple[int, ...]
     symbols: int = 0
+    unit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Table:
 
     @property
     def inputs(self) -> Inputs:
-        """What the features of one row are."""
+        """What the features of one row are, before they are scaled."""
         return Inputs(self.shape or (self.x.shape[1],), self.symbols)
 
     @property

@@ -144,6 +144,14 @@ class ModuleModel(Model):
             DataError: inputs or outputs that it is not for (a row of numbers, where it takes images).
         """
 
+    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+        """Refuse what `module` would refuse: asked before anything trains, in a process without torch.
+
+        Raises:
+            DataError: inputs or outputs that it is not for.
+        """
+        return
+
     def criterion(self) -> Callable[[Any, Array], Array] | None:
         """Return the loss that belongs to the model, if it brings one: a function of output and target of a batch.
 

@@ -1,6 +1,6 @@
 """Rows parted into training, validation and test, and scaled: what an engine trains on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -136,7 +136,7 @@ def split(
         y_validation=ys[1],
         x_test=xs[2],
         y_test=ys[2],
-        inputs=table.inputs,
+        inputs=replace(table.inputs, unit=_in_unit(xs[0])),
         targets=table.targets,
         outputs=table.outputs,
         places=table.places,
@@ -146,6 +146,10 @@ def split(
         target_shift=target_shift,
         target_spread=target_spread,
     )
+
+
+def _in_unit(x: np.ndarray) -> bool:
+    return bool(x.size and x.min() >= 0 and x.max() <= 1)
 
 
 def _scaling(train: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:

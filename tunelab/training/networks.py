@@ -6,7 +6,7 @@ import numpy as np
 
 from tunelab.contracts import LayerModel, Loss, ModuleModel, Network, Outputs, Torch
 from tunelab.data.split import Split
-from tunelab.errors import ExperimentError
+from tunelab.errors import DataError, ExperimentError
 from tunelab.experiments import Configuration, Experiment
 from tunelab.models.losses import loss_for
 from tunelab.plugins import name_of
@@ -20,13 +20,18 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Spli
     """Return the network that a configuration trains on these rows.
 
     Raises:
-        DataError: targets that do not fit the loss.
+        DataError: targets that do not fit the loss, or the model.
         ExperimentError: a module, and a backend that is not PyTorch.
     """
     model = configuration.model
     if isinstance(model, ModuleModel):
         return _module_network(experiment, model, split)
     assert isinstance(model, LayerModel)
+    if split.places:
+        raise DataError(
+            f"the model {name_of(type(model))} tells one class a row, and this data has one for each of {split.places} "
+            "places; choose a model such as transformer or gru, or data with one class a row"
+        )
     _refuse_own(experiment, model)
     loss = model.loss(split.targets) or _named_loss(experiment, split)
     return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
@@ -36,12 +41,14 @@ def metrics_of(experiment: Experiment, configuration: Configuration, split: Spli
     """Return what evaluation measures, without making a module: torch is not imported.
 
     Raises:
-        DataError, ExperimentError: as `network_of`.
+        DataError: also a model that is not for these rows.
+        ExperimentError: as `network_of`.
     """
     model = configuration.model
     if not isinstance(model, ModuleModel):
         return network_of(experiment, configuration, split).metrics
     _require_torch(experiment, model)
+    model.require(split.inputs, Outputs(split.outputs, split.places))
     classifies = split.targets == "classes" and not model.reconstructs
     return ("loss", *(("accuracy",) if classifies else ()), *experiment.metrics)
 
