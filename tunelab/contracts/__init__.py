@@ -14,7 +14,7 @@ from tunelab.contracts.executor import Executor
 from tunelab.contracts.foreign import Foreign
 from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
 from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor
-from tunelab.contracts.optimizer import Optimizer, Rule, Step, Sums, Wrapper
+from tunelab.contracts.optimizer import Optimizer, Own, Rule, Step, Sums, Wrapper
 from tunelab.contracts.places import found_at, place_of
 from tunelab.contracts.plugin import INSIDE, Plugin, Search, Value
 from tunelab.contracts.schedule import Schedule
@@ -22,7 +22,7 @@ from tunelab.contracts.tracker import Tracker
 
 __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Foreign", "Hyper", "Inputs", "Layer", "LayerModel", "Loss",
-    "Model", "ModuleModel", "Network", "Optimizer", "Parameter", "Passes", "Plugin", "Rule", "Schedule", "Search",
-    "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Wrapper", "found_at",
-    "place_of",
+    "Model", "ModuleModel", "Network", "Optimizer", "Own", "Parameter", "Passes", "Plugin", "Rule", "Schedule",
+    "Search", "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Wrapper",
+    "found_at", "place_of",
 ]  # fmt: skip
