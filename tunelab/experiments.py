@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from tunelab.contracts import Dataset, Model, Optimizer, Own, Plugin, Rule, Schedule, Search, Torch, Value
+from tunelab.contracts import Dataset, Model, Optimizer, OwnFunction, Plugin, Rule, Schedule, Search, Torch, Value
 from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
@@ -138,8 +138,8 @@ class Experiment(BaseModel):
     weight_decay: Any = 0.0
     clip_norm: Any = None
     steps_per_epoch: PositiveInt | None = None
-    loss: Literal["auto", "cross_entropy", "mean_squared_error"] | Own = "auto"
-    metrics: Mapping[str, Own] = Field(default_factory=dict)
+    loss: Literal["auto", "cross_entropy", "mean_squared_error"] | OwnFunction = "auto"
+    metrics: Mapping[str, OwnFunction] = Field(default_factory=dict)
     maximize: str | None = None
     minimize: str | None = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
