@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunelab.experiments import Experiment
+    from tunelab.loop import experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
@@ -18,9 +19,10 @@ _HOMES = {
     "Int": "tunelab.space",
     "Study": "tunelab.study",
     "Trial": "tunelab.trial",
+    "experiment": "tunelab.loop",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial", "experiment"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ rest of it is shared.
 from tunelab.contracts.arrays import Array, Hyper, Targets
 from tunelab.contracts.backend import Backend
 from tunelab.contracts.dataset import Dataset, Inputs, Table
-from tunelab.contracts.executor import Executor
+from tunelab.contracts.executor import Executor, Work, Worker
 from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
 from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor
 from tunelab.contracts.optimizer import Optimizer, Rule, Step, Sums, Wrapper
@@ -21,5 +21,6 @@ from tunelab.contracts.tracker import Tracker
 __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Hyper", "Inputs", "Layer", "LayerModel", "Loss", "Model",
     "ModuleModel", "Network", "Optimizer", "Parameter", "Passes", "Plugin", "Rule", "Schedule", "Search", "Seats",
-    "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Wrapper",
+    "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Tracker", "Value", "Work", "Worker",
+    "Wrapper",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from tunelab.models.losses import loss_for
 from tunelab.training.member import Member
 from tunelab.training.network import LayerNetwork
 from tunelab.training.population import Arrays, Cohort, Population
-from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
+from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
 
 CACHE = 4 * 2**20
 """Bytes that a population's parameters, gradients and slots may take: what stays near a core."""
@@ -37,8 +37,9 @@ class Job:
     split: Split
     population: int | None = None
 
-
-STOPPED = "stopped by the pruner"
+    def worker(self) -> "Trainer":
+        """Return what trains it."""
+        return Trainer(self)
 
 
 class Trainer:
@@ -85,6 +86,9 @@ class Trainer:
             capacity=self._capacity(cohort),
             seconds=time.perf_counter() - began,
         )
+
+    def close(self) -> None:
+        """Do nothing: a population holds nothing but memory."""
 
     def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
         """Train one epoch; return the reports, and the ends of those that left."""
