@@ -48,7 +48,7 @@ OUTSIDE: dict[str, set[str]] = {
     "plugins": set(),
     "drawing": set(),
     "encoding": set(),
-    "optimizers": {"numpy", "pydantic"},
+    "optimizers": {"numpy", "pydantic", "torch"},
     "schedules": {"numpy", "pydantic"},
     "models": {"numpy", "pydantic"},
     "data": {"numpy", "pydantic", "pandas"},
@@ -179,8 +179,13 @@ def test_a_file_imports_only_the_packages_of_its_room() -> None:
 def test_one_room_imports_optuna_and_one_mlflow() -> None:
     assert {found.room for found in imports() if found.package == "optuna"} == {"study"}
     assert {found.room for found in imports() if found.package == "mlflow"} == {"tracking"}
-    assert {found.room for found in imports() if found.package == "torch"} == {"backends"}
     assert not any(found.package == "sklearn" for found in imports())
+
+
+def test_torch_is_imported_by_files_of_its_name_and_at_the_top_by_the_backend_alone() -> None:
+    torch = [found for found in imports() if found.package == "torch"]
+    assert all(Path(found.file).name.startswith("torch_") for found in torch)
+    assert {found.room for found in torch if not (found.lazy or found.typing)} == {"backends"}
 
 
 def test_what_is_slow_to_import_is_imported_where_it_is_used() -> None:
