@@ -283,6 +283,16 @@ def test_what_goes_around_a_rule_goes_around_it(around: Callable[[Any], Optimize
     np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
+def test_one_class_hands_over_to_another_and_begins_anew() -> None:
+    grads = gradients(1, steps=STEPS) * 1e-2
+    ours = Switch(first=Momentum(lr=0.1), second=AdaGrad(lr=0.1), at=0.4)
+    momentum = TorchOptimizer(torch.optim.SGD, lr=0.1, momentum=0.9)
+    theirs = Switch(first=momentum, second=TorchOptimizer(torch.optim.Adagrad, lr=0.1), at=0.4)
+    np.testing.assert_allclose(wrapped_path([theirs], grads), wrapped_path([ours], grads), rtol=1e-10, atol=1e-12)
+    again = wrapped_path([Switch(first=momentum, second=momentum, at=0.4)], grads)
+    assert np.abs(again - wrapped_path([momentum], grads)).max() > 1e-6
+
+
 def closed_loop(optimizers: Sequence[Optimizer], numbers: Sequence[int] | None = None, **training: Any) -> Any:
     """Return the reports and the parameters of members on a small network, by number."""
     rng = np.random.default_rng(0)
