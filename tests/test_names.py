@@ -19,6 +19,7 @@ OPTIMIZERS = [
     "Adam", "AdamW", "Adamax", "ClipNorm", "ClipValue", "CoupledDecay", "DAdaptation", "DecoupledDecay",
     "GradientDescent", "HeavyBall", "Lion", "Lookahead", "Momentum", "Muon", "NAdam", "NAdamW", "Nesterov",
     "Prodigy", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Shampoo", "Sophia", "Switch",
+    "TorchOptimizer",
 ]  # fmt: skip
 
 SURFACE = {
