@@ -190,12 +190,6 @@ def test_one_room_imports_optuna_and_one_mlflow() -> None:
     assert not any(found.package == "sklearn" for found in imports())
 
 
-def test_torch_is_imported_by_files_of_its_name_and_at_the_top_by_the_backend_alone() -> None:
-    torch = [found for found in imports() if found.package == "torch"]
-    assert all(Path(found.file).name.startswith("torch_") for found in torch)
-    assert {found.room for found in torch if not (found.lazy or found.typing)} == {"backends"}
-
-
 def test_what_is_slow_to_import_is_imported_where_it_is_used() -> None:
     at_the_top = [found for found in imports() if not (found.lazy or found.typing)]
     assert [str(found) for found in at_the_top if found.package in LAZY] == []

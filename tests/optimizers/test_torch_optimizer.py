@@ -16,10 +16,10 @@ import torch
 from training.rig import member, network, population
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.backends.torch_backend import TorchBackend
+from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.contracts import Backend, Optimizer
 from tunelab.errors import ExperimentError, PluginError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import (
     EMA,
