@@ -19,7 +19,7 @@ import torch
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Optimizer
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.optimizers import Adam
 from tunelab.schedules import Constant

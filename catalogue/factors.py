@@ -8,7 +8,7 @@ import numpy as np
 from catalogue.entries import Entry
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Schedule
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.models.losses import surface_for
 from tunelab.optimizers import SGD

@@ -11,7 +11,7 @@ from catalogue.entries import Entry
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Array, Loss, Optimizer, Rule, Tape, Targets
 from tunelab.data.split import Split
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Rosenbrock
 from tunelab.models.losses import Surface
 from tunelab.schedules import Constant

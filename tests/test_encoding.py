@@ -14,7 +14,7 @@ from tunelab import Choice, Float, Int, encoding
 from tunelab.contracts import Plugin
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError, PluginError, SpaceError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Function, Quadratic, SoftmaxRegression
 from tunelab.optimizers import SAM, SGD, Adam, GradientDescent, Lookahead, Momentum
 from tunelab.plugins import Listing, listings

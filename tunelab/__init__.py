@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunelab.contracts import Torch
-    from tunelab.experiment import Experiment
+    from tunelab.experiments import Experiment
+    from tunelab.loop import experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
@@ -14,15 +15,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Choice": "tunelab.space",
-    "Experiment": "tunelab.experiment",
+    "Experiment": "tunelab.experiments",
     "Float": "tunelab.space",
     "Int": "tunelab.space",
     "Study": "tunelab.study",
     "Torch": "tunelab.contracts",
     "Trial": "tunelab.trial",
+    "experiment": "tunelab.loop",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment"]
 
 
 def __getattr__(name: str) -> Any:

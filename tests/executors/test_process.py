@@ -19,7 +19,7 @@ from executors import models
 from tunelab.errors import WorkerError
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Function
 from tunelab.space import Choice
 from tunelab.trial import Orders, Progress, State, Trial
@@ -209,7 +209,7 @@ def test_a_worker_outlives_no_engine(tmp_path: Path) -> None:
         import os, signal, sys
         from tunelab.data.split import Split
         from tunelab.executors.process import ProcessExecutor
-        from tunelab.experiment import Experiment
+        from tunelab.experiments import Experiment
         from tunelab.training.trainer import Job
         from tunelab.trial import Orders
         experiment = Experiment(name="x", model="quadratic", optimizer="sgd")

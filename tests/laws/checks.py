@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from laws.runs import Outcome, Run, alone, train
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.trial import Trial
 
 

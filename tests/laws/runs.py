@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from tunelab.contracts import Executor
 from tunelab.data.split import Split, split
 from tunelab.executors.inline import InlineExecutor
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP
 from tunelab.plugins import listings, load
 from tunelab.space import Choice, Float, Int

@@ -8,7 +8,7 @@ import pytest
 from laws import functions
 from laws.checks import isolation_law
 from laws.runs import OPTIMIZERS, Run, drawn, train, varied
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Function, Quadratic
 from tunelab.space import Choice, Float
 from tunelab.trial import State, Trial

@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, relu, softplus
 from laws import reference
 from laws.checks import same
 from laws.runs import alone, classes, train, values, varied
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
 from tunelab.schedules import Cosine, Step

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from laws.checks import isolation_law, member_law, order_law, same
 from laws.reference import curve
 from laws.runs import alone, drawn, train, varied
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP
 from tunelab.optimizers import SGD
 from tunelab.schedules import (

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tunelab.backends.tape import PopulationTape
 from tunelab.contracts import Layer, Loss
 from tunelab.training.network import LayerNetwork
-from tunelab.training.tape import PopulationTape
 
 F64 = np.dtype("float64")
 MEMBERS = 16

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tunelab.backends.tape import PopulationTape
 from tunelab.errors import DataError, PluginError
 from tunelab.models import MLP, Beale, Branin, Function, Quadratic, Rosenbrock
 from tunelab.models.layers import Point
 from tunelab.models.losses import Surface
-from tunelab.training.tape import PopulationTape
 
 from .rig import MEMBERS, Rig, backend, check_loss, crews, numbers, same_bits
 

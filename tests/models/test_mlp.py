@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tunelab.backends.tape import PopulationTape
 from tunelab.errors import PluginError
 from tunelab.models import MLP, LinearRegression, SoftmaxRegression
 from tunelab.models.layers import Dense, Dropout, LayerNorm, ReLU, Tanh
 from tunelab.models.losses import CrossEntropy, MeanSquaredError
 from tunelab.space import Choice, Int
-from tunelab.training.tape import PopulationTape
 
 from .rig import MEMBERS, Rig, backend, check_layers, check_member_law, numbers, size
 

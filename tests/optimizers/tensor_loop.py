@@ -10,7 +10,7 @@ import torch
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Array, Backend, Layer, Optimizer, Parameter
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.models.losses import MeanSquaredError
 from tunelab.schedules import Constant

@@ -1,7 +1,7 @@
 """Where ranges stand, and others in their places."""
 
 from tunelab import Choice, Experiment, Float
-from tunelab.experiment import Training
+from tunelab.experiments import Training
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, Adam, Momentum
 from tunelab.schedules import Constant, Linear, Step, Then

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from tunelab import Float, Int
 from tunelab.contracts import Plugin
-from tunelab.experiment import Training
+from tunelab.experiments import Training
 from tunelab.study.ranges import Where
 from tunelab.study.wider import Limits, Side, limits, wider
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import LayerModel, Optimizer, Schedule
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.models.losses import loss_for
 from tunelab.optimizers import SGD

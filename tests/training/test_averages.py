@@ -7,7 +7,7 @@ import pytest
 from laws.runs import drawn, job, train, varied
 
 from training.rig import member, population
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, ScheduleFreeAdamW, ScheduleFreeSGD
 from tunelab.training.network import LayerNetwork

@@ -13,7 +13,7 @@ from laws.runs import classes, rows_of, train, values, varied
 
 from tunelab.contracts import Table
 from tunelab.errors import DataError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP
 from tunelab.optimizers import Adam
 from tunelab.training.trained import TrainedModel

@@ -10,7 +10,7 @@ from laws.runs import alone, drawn, follow, job, train, varied
 
 from tunelab.contracts import Layer, LayerModel, Loss, Parameter
 from tunelab.executors.inline import InlineExecutor
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import MLP, Function
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for

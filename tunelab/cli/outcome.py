@@ -8,8 +8,9 @@ from pathlib import Path
 import typer
 
 from tunelab.cli.progress import Scope, shown
+from tunelab.study.folder import WEIGHTS
 from tunelab.study.ledger import Snapshot
-from tunelab.study.study import WEIGHTS, Study
+from tunelab.study.study import Study
 from tunelab.trial import Result, State
 
 

@@ -1,8 +1,11 @@
 """Where a class or a function is found again: `module:path`."""
 
+from collections.abc import Callable
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 
 def place_of(target: Any) -> str:
@@ -28,3 +31,24 @@ def found_at(place: str) -> Any:
     if not (module and colon and path):
         raise ValueError(f"expected 'module:name', was {place!r}")
     return reduce(getattr, path.split("."), import_module(module))
+
+
+def _called(given: Any) -> Any:
+    if isinstance(given, str):
+        try:
+            return found_at(given)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"no function can be found at {given!r} ({error}); give the function itself") from None
+    return given
+
+
+def _shown(target: Any) -> str:
+    return place_of(target) if hasattr(target, "__qualname__") else repr(target)
+
+
+OwnFunction = Annotated[Callable[..., Any], BeforeValidator(_called), PlainSerializer(_shown, when_used="json")]
+"""A field for a person's own function, or any object that can be called.
+
+In JSON a function is `module:name`, and found again there; an object is what it shows itself as, and must be given
+again.
+"""

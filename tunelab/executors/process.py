@@ -11,11 +11,13 @@ from typing import Any
 
 import cloudpickle
 
-from tunelab.contracts import Executor
-from tunelab.errors import WorkerError
+from tunelab.contracts import Executor, Work
+from tunelab.errors import ExperimentError, WorkerError
 from tunelab.interpreter import command, import_path
-from tunelab.training.trainer import Job
 from tunelab.trial import Orders, Progress
+
+GRACE = 10.0
+"""Seconds that a loop may take to clean up behind itself (its `finally`) before its process is killed."""
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -28,9 +30,13 @@ class ProcessExecutor(Executor):
 
     Args:
         job: what to train.
+
+    Raises:
+        ExperimentError: a job that cannot travel.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Work) -> None:
+        packed = _packed(job)
         self._worker = subprocess.Popen(
             command("tunelab.executors.worker"),
             stdin=subprocess.PIPE,
@@ -41,7 +47,7 @@ class ProcessExecutor(Executor):
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()
         self._write(sys.path)
-        self._write(cloudpickle.dumps(job))
+        self._write(packed)
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round."""
@@ -60,9 +66,14 @@ class ProcessExecutor(Executor):
         raise WorkerError(f"the training process {self._worker.pid} {found}")
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker; what runs in it may clean up first."""
         self._worker.terminate()
-        self._worker.wait()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self._worker.wait(GRACE)
+        finally:  # an impatient second Ctrl-C, too
+            self._worker.kill()
+            self._worker.wait()
         for pipe in (self._worker.stdin, self._worker.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
@@ -85,3 +96,14 @@ class ProcessExecutor(Executor):
             self._worker.kill()  # what it sent was no progress, so no more of it is worth waiting for
         finally:
             self._inbox.put(f"ended with code {self._worker.wait()}; what it printed stands above")
+
+
+def _packed(job: Work) -> bytes:
+    try:
+        packed: bytes = cloudpickle.dumps(job)
+    except Exception as error:
+        raise ExperimentError(
+            f"what is to train cannot travel to its own process: {type(error).__name__}: {error}; make what cannot "
+            "(a lock, a connection, an open file) inside the function, or train in this process: executor='inline'"
+        ) from error
+    return packed

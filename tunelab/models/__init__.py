@@ -11,6 +11,7 @@ from tunelab.models.quadratic import Quadratic
 from tunelab.models.resnet import ResNet
 from tunelab.models.rosenbrock import Rosenbrock
 from tunelab.models.softmax_regression import SoftmaxRegression
+from tunelab.models.torch_model import TorchModel
 from tunelab.models.transformer import Transformer
 from tunelab.models.vae import VAE
 
@@ -27,5 +28,6 @@ __all__ = [
     "ResNet",
     "Rosenbrock",
     "SoftmaxRegression",
+    "TorchModel",
     "Transformer",
 ]

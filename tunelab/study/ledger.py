@@ -158,6 +158,8 @@ class Ledger:
 
 
 def _curves(reports: list[Report]) -> dict[str, Curve]:
-    epochs = tuple(report.epoch for report in reports)
-    names = reports[0].metrics if reports else ()
-    return {name: Curve(epochs, tuple(report.metrics[name] for report in reports)) for name in names}
+    points: dict[str, list[tuple[int, float]]] = {}
+    for report in reports:
+        for name, value in report.metrics.items():
+            points.setdefault(name, []).append((report.epoch, value))
+    return {name: Curve(*zip(*found, strict=True)) for name, found in points.items()}

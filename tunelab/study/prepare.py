@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from tunelab.backends import require
-from tunelab.contracts import Table
+from tunelab.contracts import Optimizer, Table
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Scale, Split, split
+from tunelab.drawing import classes
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.plugins import name_of
 from tunelab.space import Choice, Int
 from tunelab.study.suggest import FixedSuggest, first_options
@@ -21,9 +22,11 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
 
     Raises:
         DataError: data that is missing, broken, does not fit the loss, or has fewer rows than a batch.
-        ExperimentError: a model that does not go with the data, or an objective that is not measured.
+        ExperimentError: a model that does not go with the data, an optimizer that the backend cannot train with, or an
+            objective that is not measured.
     """
     require(experiment.backend)
+    _check_backend(experiment)
     if experiment.data is None:
         parts, record = Split.none(), None
     else:
@@ -72,6 +75,16 @@ def places_for(experiment: Experiment, parts: Split) -> int | None:
                 return None
             found = max(found, places)
     return found
+
+
+def _check_backend(experiment: Experiment) -> None:
+    computes = "numpy" if experiment.backend == "numpy" else "torch"
+    for each in classes(experiment.optimizer):
+        if issubclass(each, Optimizer) and computes not in each.backends:
+            raise ExperimentError(
+                f"the optimizer {name_of(each)} trains with backend={' or '.join(map(repr, each.backends))}, and the "
+                f"experiment has backend={computes!r}; change one of the two"
+            )
 
 
 def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:

@@ -1,7 +1,7 @@
 """What holds for every plugin: its fields, its ranges, and its JSON."""
 
 from tunelab.contracts import Plugin, Search
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.plugins import validate
 from tunelab.space import Choice
 

@@ -9,7 +9,7 @@ import pytest
 from tunelab.contracts import Dataset, Model, Table
 from tunelab.data import fingerprint, split
 from tunelab.encoding import decode, encode
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import GRU, LinearRegression, SoftmaxRegression
 from tunelab.optimizers import Adam
 from tunelab.testing.contract import require_contract, require_json

@@ -11,7 +11,7 @@ import pytest
 
 from tunelab.contracts import Layer, LayerModel, Seats, Targets
 from tunelab.errors import DataError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.optimizers import SGD
 from tunelab.testing.contract import require_contract, require_json, searches
 from tunelab.testing.entrant import Entrant, varied

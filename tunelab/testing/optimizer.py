@@ -9,7 +9,7 @@ import pytest
 
 from tunelab.contracts import Optimizer
 from tunelab.encoding import decode, encode
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import Quadratic
 from tunelab.schedules import Step
 from tunelab.testing.contract import require_contract, require_json, searches

@@ -7,7 +7,7 @@ import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Array, LayerModel, Targets
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import MLP
 from tunelab.models.losses import loss_for
 from tunelab.testing.entrant import Entrant

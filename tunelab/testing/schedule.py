@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tunelab.contracts import Schedule
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.models import Quadratic
 from tunelab.optimizers import SGD
 from tunelab.schedules import Constant, Cosine, Exponential

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunelab.backends.tape import PopulationTape
 from tunelab.contracts import Array, Backend, Layer, Loss, Network, Parameter, Passes, Seats, Start, Tensor
 from tunelab.training.streams import Purpose, stream
-from tunelab.training.tape import PopulationTape
 
 CACHE = 4 * 2**20
 """Bytes that a population's parameters, gradients and slots may take: what stays near a core."""

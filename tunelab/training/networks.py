@@ -1,14 +1,13 @@
 """From a configuration to the network that it trains."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tunelab.contracts import LayerModel, ModuleModel, Network, Outputs, Torch
+from tunelab.contracts import LayerModel, Loss, ModuleModel, Network, Outputs, Torch
 from tunelab.data.split import Split
 from tunelab.errors import DataError, ExperimentError
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.models.losses import loss_for
 from tunelab.plugins import name_of
 from tunelab.training.network import LayerNetwork, places
@@ -33,7 +32,8 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Spli
             f"the model {name_of(type(model))} tells one class a row, and this data has one for each of {split.places} "
             "places; choose a model such as transformer or gru, or data with one class a row"
         )
-    loss = model.loss(split.targets) or loss_for(experiment.loss, split.targets)
+    _refuse_own(experiment, model)
+    loss = model.loss(split.targets) or _named_loss(experiment, split)
     return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
 
 
@@ -48,9 +48,9 @@ def metrics_of(experiment: Experiment, configuration: Configuration, split: Spli
     if not isinstance(model, ModuleModel):
         return network_of(experiment, configuration, split).metrics
     _require_torch(experiment, model)
-    model.require(split.inputs, Outputs(split.outputs, split.places))
+    model.fits(split.inputs, Outputs(split.outputs, split.places))
     classifies = split.targets == "classes" and not model.reconstructs
-    return ("loss", *(("accuracy",) if classifies else ()))
+    return ("loss", *(("accuracy",) if classifies else ()), *experiment.metrics)
 
 
 def places_of(experiment: Experiment, configuration: Configuration, split: Split) -> int | None:
@@ -65,27 +65,38 @@ def _module_network(experiment: Experiment, model: ModuleModel, split: Split) ->
     _require_torch(experiment, model)
     import torch
 
+    from tunelab.backends.pytorch.losses import CRITERIA
     from tunelab.backends.pytorch.network import ModuleNetwork, Task
 
     outputs = Outputs(split.outputs, split.places)
-    criterion = model.criterion()
+    own = model.criterion() or (None if isinstance(experiment.loss, str) else experiment.loss)
+    loss = None if own else _named_loss(experiment, split)
+    criterion: Any = CRITERIA[loss] if loss else own
     task = Task(
         inputs=split.inputs,
         outputs=outputs,
         targets=split.targets,
-        criterion=criterion or _criterion(experiment, split),
-        metrics={},
+        loss=loss,
+        criterion=criterion,
+        metrics=experiment.metrics,
         reconstructs=model.reconstructs,
-        shaped=criterion is None,
     )
     build = lambda: model.module(split.inputs, outputs)  # noqa: E731
     return ModuleNetwork(build, task, getattr(torch, experiment.dtype))
 
 
-def _criterion(experiment: Experiment, split: Split) -> Callable[[Any, Any], Any]:
-    from tunelab.backends.pytorch.losses import LOSSES
+def _named_loss(experiment: Experiment, split: Split) -> Loss:
+    return loss_for(experiment.loss if isinstance(experiment.loss, str) else "auto", split.targets)
 
-    return LOSSES[loss_for(experiment.loss, split.targets)]
+
+def _refuse_own(experiment: Experiment, model: LayerModel) -> None:
+    for field in ("loss", "metrics"):
+        given = getattr(experiment, field)
+        if given and not isinstance(given, str):
+            raise ExperimentError(
+                f"{field}={given!r}: functions of your own measure PyTorch modules, and {name_of(type(model))} is made "
+                f"of tunelab's layers; leave {field} out, or use a TorchModel"
+            )
 
 
 def _require_torch(experiment: Experiment, model: ModuleModel) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 from tunelab.backends import backend_of
 from tunelab.contracts import Backend, Network
 from tunelab.data.split import Split
-from tunelab.experiment import Configuration, Experiment
+from tunelab.experiments import Configuration, Experiment
 from tunelab.training.member import Member
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Arrays, Cohort, Population
-from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
+from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Job:
     split: Split
     population: int | None = None
 
-
-STOPPED = "stopped by the pruner"
+    def worker(self) -> "Trainer":
+        """Return what trains it."""
+        return Trainer(self)
 
 
 class Trainer:
@@ -87,6 +88,9 @@ class Trainer:
         """Return what is to be said once, and has not been."""
         notes, self._notes = tuple(self._notes), []
         return notes
+
+    def close(self) -> None:
+        """Do nothing: a population holds nothing but memory."""
 
     def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
         """Train one epoch; return the reports, and the ends of those that left."""

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tunelab.backends.tape import PopulationTape
 from tunelab.models.losses import CrossEntropy
-from tunelab.training.tape import PopulationTape
 
 from ..rig import backend, check_loss, numbers
 

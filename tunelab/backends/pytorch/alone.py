@@ -10,7 +10,8 @@ from torch import nn
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
-from tunelab.backends.pytorch.measure import measured
+from tunelab.backends.pytorch.losses import RowLoss
+from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.network import ModuleNetwork
 from tunelab.contracts import Array, Passes, Seats
 
@@ -46,6 +47,7 @@ class AlonePasses(Passes):
         for part in self._module.modules():
             if isinstance(part, DROPOUTS):
                 part.p = float(next(rates))
+        self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
         self._written: set[nn.Parameter] = set()
 
     def gradient(self, x: Array, y: Array) -> Array:
@@ -56,9 +58,7 @@ class AlonePasses(Passes):
         with self._seeded():
             for part in self._backend.parts(x.shape[1]):
                 share = (part.stop - part.start) / x.shape[1]
-                loss, _ = self._forward(x[0, part], y[0, part])
-                (loss * share if share < 1 else loss).backward()
-                total = total + loss.detach() * share
+                total = total + self._backward(x[0, part], y[0, part], share) * share
         for parameter in self._grads.keys() - self._written:
             self._grads[parameter].zero_()
         return total
@@ -75,19 +75,32 @@ class AlonePasses(Passes):
         with torch.no_grad(), self._seeded():
             return _led(self._out(x)[1])
 
-    def _measure(self, x: Array, y: Array) -> tuple[Array, Any]:
-        loss, out = self._forward(x, y)
-        return loss[None], _led(out)
+    def _measure(self, x: Array, y: Array) -> tuple[dict[str, Array], Any]:
+        rows, out = self._out(x)
+        led = _led(out)
+        if self._loss is not None:
+            return self._loss.sums(led, y[None]), led
+        return sums_of(self._own_loss(rows, out, y)[None], led, y, self._task), led
 
-    def _forward(self, x: Array, y: Array) -> tuple[Array, Any]:
-        """Return the loss and the outputs for rows `(B, D)`."""
+    def _backward(self, x: Array, y: Array, share: float) -> Array:
+        """Pass through and back; return the loss of these rows, which are a share of the batch."""
+        rows, out = self._out(x)
+        if self._loss is None:
+            loss = self._own_loss(rows, out, y)
+            (loss * share).backward()
+            return loss.detach()
+        losses, delta = self._loss.start(out[None], y[None])
+        out.backward(delta[0] * share)
+        return losses[0]
+
+    def _own_loss(self, rows: Array, out: Any, y: Array) -> Array:
         with self._backend.precision():
-            rows, out = self._out(x)
-            return self._task.criterion(out, rows if self._task.reconstructs else y), out
+            return self._task.criterion(out, rows if self._task.reconstructs else y)
 
     def _out(self, x: Array) -> tuple[Array, Any]:
         rows = self._task.rows(x)
-        return rows, self._module(rows)
+        with self._backend.precision():
+            return rows, self._module(rows)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:

@@ -7,31 +7,50 @@ import numpy as np
 import torch
 
 from tunelab.backends.pytorch.network import Task
+from tunelab.errors import ExperimentError
 
 ROWS_A_BLOCK = 192
 """Rows evaluated at once: never a function of the population's size."""
 
-Forward = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, Any]]
-"""Returns the losses `(P,)` and the outputs `(P, B, ...)` for rows `(B, ...)` and targets `(B, ...)`."""
+Forward = Callable[[torch.Tensor, torch.Tensor], tuple[dict[str, torch.Tensor], Any]]
+"""Returns sums over rows `(P,)` by metric, and the outputs `(P, B, ...)`, for rows `(B, ...)` and their targets."""
 
 
 def measured(forward: Forward, task: Task, x: torch.Tensor, y: torch.Tensor) -> dict[str, np.ndarray]:
     """Return the mean of each metric over all rows, `(P,)` float64."""
-    loss: Any = 0.0
-    right: Any = 0.0
+    totals: dict[str, Any] = {}
     outputs = []
     for start in range(0, len(x), ROWS_A_BLOCK):
         block = slice(start, start + ROWS_A_BLOCK)
-        losses, out = forward(x[block], y[block])
-        rows = len(x[block])
-        loss = loss + losses.double() * rows
-        if task.classifies:
-            right = right + (out.argmax(-1) == y[block]).flatten(1).double().mean(1) * rows
+        sums, out = forward(x[block], y[block])
+        for name, values in sums.items():
+            totals[name] = totals.get(name, 0.0) + values.double()
         if task.metrics:
             outputs.append(out)
-    found = {"loss": loss / len(x)} | ({"accuracy": right / len(x)} if task.classifies else {})
-    whole = torch.cat(outputs, 1) if outputs else None
+    found = {name: total / len(x) for name, total in totals.items()}
+    whole = torch.cat(outputs, 1) if outputs else ()
     for name, metric in task.metrics.items():
-        assert whole is not None
-        found[name] = torch.stack([torch.as_tensor(metric(member, y)).double() for member in whole])
-    return {name: values.detach().cpu().numpy() for name, values in found.items()}
+        found[name] = torch.stack([_value(metric, name, member, y) for member in whole])
+    return {name: values.cpu().numpy() for name, values in found.items()}
+
+
+def sums_of(losses: torch.Tensor, out: Any, y: torch.Tensor, task: Task) -> dict[str, torch.Tensor]:
+    """Return what is measured where the loss is the person's own: it, and the accuracy if outputs are those of classes.
+
+    Each is a sum over rows `(P,)`.
+    """
+    rows = len(y)
+    found = {"loss": losses * rows}
+    if task.classifies and isinstance(out, torch.Tensor) and tuple(out.shape[2:]) == task.outputs.shape:
+        found["accuracy"] = (out.argmax(-1) == y).flatten(1).to(losses.dtype).mean(1) * rows
+    return found
+
+
+def _value(metric: Any, name: str, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return one member's metric; an object of torchmetrics starts afresh."""
+    if hasattr(metric, "reset"):
+        metric.reset()
+    value = torch.as_tensor(metric(out, y))
+    if value.numel() != 1:
+        raise ExperimentError(f"the metric {name!r} must return one number, returned one of shape {tuple(value.shape)}")
+    return value.double().reshape(())

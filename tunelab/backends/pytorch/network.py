@@ -11,7 +11,7 @@ from torch import nn
 
 from tunelab.backends.pytorch.alike import DROPOUTS, difference, likeness
 from tunelab.backends.pytorch.backend import TorchBackend
-from tunelab.contracts import Array, Backend, Inputs, Network, Outputs, Passes, Seats, Start, Targets, Tensor
+from tunelab.contracts import Array, Backend, Inputs, Loss, Network, Outputs, Passes, Seats, Start, Targets, Tensor
 from tunelab.errors import ExperimentError
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -24,19 +24,19 @@ class Task:
 
     Attributes:
         inputs, outputs, targets: what a row is, and what is to be told of it.
-        criterion: the loss.
+        loss: one that tunelab brings; None for the person's own.
+        criterion: the same loss, or the person's own, as PyTorch has it.
         metrics: functions of output and target of all rows of a part, by name; each returns one number.
         reconstructs: the target is the input.
-        shaped: the loss needs outputs of `outputs.shape`; a loss of the person's own takes what it likes.
     """
 
     inputs: Inputs
     outputs: Outputs
     targets: Targets
+    loss: Loss | None
     criterion: Criterion
     metrics: Mapping[str, Criterion]
     reconstructs: bool = False
-    shaped: bool = True
 
     @property
     def classifies(self) -> bool:
@@ -50,7 +50,7 @@ class Task:
 
     def check(self, out: Any, y: torch.Tensor) -> None:
         """Raise `ExperimentError` unless outputs `(B, ...)` fit the loss that goes with the targets."""
-        if not self.shaped:
+        if self.loss is None:
             return
         expected = (len(y), *self.outputs.shape)
         if not isinstance(out, torch.Tensor) or tuple(out.shape) != expected:

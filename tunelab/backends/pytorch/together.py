@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.func import functional_call
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
-from tunelab.backends.pytorch.measure import measured
+from tunelab.backends.pytorch.losses import RowLoss
+from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
 from tunelab.backends.pytorch.network import ModuleNetwork
+from tunelab.backends.pytorch.places import Places
 from tunelab.contracts import Array, Passes, Seats, Tensor
 
 
@@ -33,6 +34,8 @@ class TogetherPasses(Passes):
         self._leaves = {t.name: _part(seats.theta, t).detach().requires_grad_() for t in tensors}
         self._grads = [_part(seats.grad, t) for t in tensors]
         self._buffers = dict(seats.buffers)
+        self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
+        self._places = Places(self._base)
         self._dropouts = [part for part in self._base.modules() if isinstance(part, DROPOUTS)]
         self._rates = tuple(rate.reshape(-1) for rate in seats.rates)
         self._streams = seats.streams
@@ -41,11 +44,16 @@ class TogetherPasses(Passes):
     def gradient(self, x: Array, y: Array) -> Array:
         """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(P,)`."""
         self._base.train()
+        leaves = list(self._leaves.values())
         total = self._backend.zeros((self._members,))
         for index, part in enumerate(self._backend.parts(x.shape[1])):
             share = (part.stop - part.start) / x.shape[1]
-            losses, _ = self._pass(x[:, part], y[:, part])
-            found = torch.autograd.grad(losses.sum() * share, list(self._leaves.values()), allow_unused=True)
+            losses, out = self._pass(x[:, part], y[:, part])
+            if self._loss is None:
+                found = torch.autograd.grad(losses.sum() * share, leaves, allow_unused=True)
+            else:
+                losses, delta = self._loss.start(out, y[:, part])
+                found = torch.autograd.grad(out, leaves, delta if share == 1 else delta * share, allow_unused=True)
             _write(self._grads, found, add=index > 0)
             total = total + losses.detach() * share
         return total
@@ -54,7 +62,7 @@ class TogetherPasses(Passes):
         """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64."""
         self._base.eval()
         with torch.no_grad():
-            return measured(lambda rows, targets: self._pass(rows[None], targets[None]), self._task, x, y)
+            return measured(self._measure, self._task, x, y)
 
     def outputs(self, x: Array) -> Array:
         """Return the module's outputs for rows `(B, D)`, in evaluation mode."""
@@ -62,14 +70,17 @@ class TogetherPasses(Passes):
         with torch.no_grad():
             return self._pass(x[None], None)[1]
 
+    def _measure(self, x: Array, y: Array) -> tuple[dict[str, Array], Any]:
+        losses, out = self._pass(x[None], y[None])
+        return (sums_of(losses, out, y, self._task) if self._loss is None else self._loss.sums(out, y[None])), out
+
     def _pass(self, x: Array, y: Array | None) -> tuple[Array, Any]:
-        """Return the losses `(P,)` and the outputs `(P, B, ...)` for rows `(P, B, D)`, or `(1, B, D)` of everybody."""
-        x = self._task.rows(x)
-        x, x_axis = (x[0], None) if len(x) == 1 else (x, 0)
-        if y is not None and len(y) == 1:
-            y, y_axis = y[0], None
-        else:
-            y_axis = None if y is None else 0
+        """Return losses `(P,)` and outputs `(P, B, ...)` for rows `(P, B, D)`, or `(1, B, D)` of everybody.
+
+        The losses are zeros where they are worked out from the outputs (`RowLoss`).
+        """
+        x, x_axis = _spread(self._task.rows(x))
+        y, y_axis = (None, None) if y is None or self._loss is not None else _spread(y)
         noise = self._noise(x, y, x_axis, y_axis)
         axes = (0, 0, 0, 0, x_axis, y_axis)
         with self._backend.precision():
@@ -91,7 +102,8 @@ class TogetherPasses(Passes):
     def _loss_and_output(self, params: Any, buffers: Any, rates: Any, x: Array, y: Array | None) -> tuple[Any, Any]:
         for part, rate in zip(self._dropouts, rates, strict=True):
             part.p = rate
-        out = functional_call(self._base, (params, buffers), (x,))
+        with self._places.filled({**params, **buffers}):
+            out = self._base(x)
         if y is None:
             return x.new_zeros(()), out
         return self._task.criterion(out, x if self._task.reconstructs else y), out
@@ -124,6 +136,11 @@ class TogetherPasses(Passes):
             else:
                 generator.standard_normal(out=row, dtype=row.dtype)
         return noise.to(self._backend.device)
+
+
+def _spread(values: Array) -> tuple[Array, int | None]:
+    """Return values and their member axis; those `(1, ...)` of everybody have none."""
+    return (values[0], None) if len(values) == 1 else (values, 0)
 
 
 def _part(flat: Array, tensor: Tensor) -> Array:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-
 from training.rig import DOUBLE
+
 from tunelab.backends.numpy_backend import NumpyBackend
+from tunelab.backends.tape import PopulationTape
 from tunelab.training.streams import Purpose, stream
-from tunelab.training.tape import PopulationTape
 
 
 def streams(*seeds: int) -> list[np.random.Generator]:

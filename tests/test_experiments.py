@@ -16,7 +16,7 @@ from test_drawing import Asked
 from tunelab import Choice, Experiment, Float, Int
 from tunelab.data import Arrays, DataFile, Digits
 from tunelab.errors import DataError, ExperimentError, PluginError, SpaceError, TunelabError
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, Adam
 from tunelab.schedules import Constant, Cosine
@@ -81,6 +81,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "clip": {"clip_norm": 1.0},
     "steps": {"steps_per_epoch": 5},
     "loss": {"loss": "cross_entropy"},
+    "own loss": {"loss": np.mean},
+    "metrics": {"metrics": {"mean": np.mean}},
     "maximize": {"maximize": "val_accuracy"},
     "minimize": {"minimize": "val_accuracy"},
     "validation": {"validation": 0.3},
