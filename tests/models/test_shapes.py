@@ -29,7 +29,7 @@ IMAGE, ROW, TEXT = Inputs((1, 8, 8), unit=True), Inputs((13,)), Inputs((6,), sym
     ids=["table", "square", "without channels", "colours", "text"],
 )
 def test_images_are_needed(model: ModuleModel, inputs: Inputs, says: str) -> None:
-    for ask in (model.require, model.module):  # both without torch
+    for ask in (model.fits, model.module):  # both without torch
         with pytest.raises(DataError, match=f"the model {type(model).__name__.lower()} .*{says}"):
             ask(inputs, Outputs(10))
 
@@ -37,20 +37,20 @@ def test_images_are_needed(model: ModuleModel, inputs: Inputs, says: str) -> Non
 @pytest.mark.parametrize("model", [CNN(), ResNet()], ids=repr)
 def test_an_image_has_one_class(model: ModuleModel) -> None:
     with pytest.raises(DataError, match=r"one class a row, and this data has one for each of 64 places; .*transf"):
-        model.require(IMAGE, Outputs(10, places=64))
+        model.fits(IMAGE, Outputs(10, places=64))
 
 
 @pytest.mark.parametrize("model", [Transformer(), GRU()], ids=repr)
 @pytest.mark.parametrize("inputs", [ROW, IMAGE, Inputs((2, 3), symbols=7)], ids=str)
 def test_text_is_needed(model: ModuleModel, inputs: Inputs) -> None:
-    for ask in (model.require, model.module):
+    for ask in (model.fits, model.module):
         with pytest.raises(DataError, match=r"needs rows of symbols .*Arrays\(x, y, symbols=256\); .* such as mlp"):
             ask(inputs, Outputs(10))
 
 
 def test_numbers_are_needed() -> None:
     with pytest.raises(DataError, match=r"the model vae needs rows of real numbers, .* is 6 symbols; .*transformer"):
-        VAE().require(TEXT, Outputs(10))
+        VAE().fits(TEXT, Outputs(10))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_refusing_takes_no_torch() -> None:
     code = (
         "import sys; from tunelab.models import *; from tunelab.contracts import Inputs, Outputs\n"
         "for model in (CNN(), ResNet(), Transformer(), GRU(), VAE()):\n"
-        "    try: model.require(Inputs((13,)), Outputs(3))\n"
+        "    try: model.fits(Inputs((13,)), Outputs(3))\n"
         "    except Exception as error: print(type(error).__name__)\n"
         "print('torch' in sys.modules)"
     )

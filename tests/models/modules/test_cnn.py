@@ -75,7 +75,7 @@ def test_a_name_opens_channels_and_blocks_coarsely() -> None:
 
 def test_images_too_small_for_its_blocks_are_refused() -> None:
     for shape, most in (((1, 8, 8), 3), ((1, 28, 5), 2), ((3, 1, 9), 0)):
-        CNN(blocks=max(most, 1)).require(Inputs(shape), Outputs(10)) if most else None
+        CNN(blocks=max(most, 1)).fits(Inputs(shape), Outputs(10)) if most else None
         with pytest.raises(DataError, match=rf"CNN\(blocks={most + 1}\) halves .* {most} blocks at most"):
             CNN(blocks=most + 1).module(Inputs(shape), Outputs(10))
 

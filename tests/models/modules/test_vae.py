@@ -101,7 +101,7 @@ def test_a_name_opens_width_and_latent_and_nothing_that_changes_what_a_loss_mean
 def test_numbers_that_are_no_pixels_need_another_likelihood() -> None:
     with pytest.raises(DataError, match=r"needs features from 0 to 1, .* scale='minmax' .* likelihood='gaussian'"):
         VAE().module(Inputs((13,)), OUTPUTS)
-    VAE(likelihood="gaussian").require(Inputs((13,)), OUTPUTS)
+    VAE(likelihood="gaussian").fits(Inputs((13,)), OUTPUTS)
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"latent": 0}, {"beta": -1.0}, {"likelihood": "poisson"}])
