@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from tunelab.backends import require
-from tunelab.contracts import Optimizer
+from tunelab.contracts import Optimizer, Table
 from tunelab.data.fingerprint import fingerprint
-from tunelab.data.split import Split, split
+from tunelab.data.split import Scale, Split, split
 from tunelab.drawing import classes
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
 from tunelab.experiments import Configuration, Experiment
@@ -31,9 +31,12 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
         parts, record = Split.none(), None
     else:
         table = experiment.data.load()
-        scale = experiment.data.scale if experiment.scale == "auto" else experiment.scale
         parts = split(
-            table, validation=experiment.validation, test=experiment.test, seed=experiment.split_seed, scale=scale
+            table,
+            validation=experiment.validation,
+            test=experiment.test,
+            seed=experiment.split_seed,
+            scale=_scale(experiment, table),
         )
         record = DataRecord(
             name=name_of(type(experiment.data)),
@@ -49,6 +52,14 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
     if record is not None:
         _check_batches(experiment, len(parts.x_train))
     return parts, record
+
+
+def _scale(experiment: Experiment, table: Table) -> Scale:
+    """Return how features are scaled: as the experiment says, or in the data set's own way; symbols never are."""
+    if experiment.scale != "auto":
+        return experiment.scale
+    own: Scale = "none" if table.symbols else experiment.data.scale
+    return own
 
 
 def places_for(experiment: Experiment, parts: Split) -> int | None:
