@@ -35,6 +35,11 @@ class Items:
     notes: tuple[str, ...] = ()
 
     @property
+    def at_least(self) -> bool:
+        """Whether there may be more classes than `outputs`."""
+        return self.targets == "classes"
+
+    @property
     def rows(self) -> dict[str, int]:
         """Items in each part, where they can be counted."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}

@@ -36,6 +36,7 @@ class Split:
         shift, spread: `(features,)`; a new row is scaled alike by `(x - shift) / spread`.
         target_shift, target_spread: `(outputs,)`; a prediction is mapped back by `y * target_spread + target_shift`.
             Zeros and ones for classes.
+        at_least: there may be more classes than `outputs`, which are those that were seen.
     """
 
     x_train: np.ndarray
@@ -53,6 +54,7 @@ class Split:
     spread: np.ndarray
     target_shift: np.ndarray
     target_spread: np.ndarray
+    at_least: bool = False
 
     @property
     def rows(self) -> dict[str, int]:

@@ -93,6 +93,7 @@ def _module_network(experiment: Experiment, model: ModuleModel, split: Parts) ->
         metrics=experiment.metrics,
         reconstructs=model.reconstructs,
         flat=not isinstance(split, Items),
+        at_least=split.at_least,
     )
     build = lambda: model.module(split.inputs, outputs)  # noqa: E731
     return ModuleNetwork(build, task, getattr(torch, experiment.dtype))

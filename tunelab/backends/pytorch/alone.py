@@ -11,7 +11,7 @@ from torch import nn
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
-from tunelab.backends.pytorch.losses import RowLoss
+from tunelab.backends.pytorch.losses import explained, row_loss
 from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
 from tunelab.backends.pytorch.meters import Meters
@@ -52,7 +52,7 @@ class AlonePasses(Passes):
         for part, rate in zip(dropouts, seats.rates, strict=True):
             part.p = rate.reshape(()) if self._shares else float(rate)
         self._call = torch.compile(self._module) if backend.settings.compile else self._module
-        self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
+        self._loss = row_loss(network.task, backend)
         self._meters = Meters(network.task.metrics)
         self._written: set[nn.Parameter] = set()
 
@@ -101,8 +101,9 @@ class AlonePasses(Passes):
         return losses[0]
 
     def _own_loss(self, rows: Array, out: Any, y: Array) -> Array:
-        with self._backend.precision():
-            return self._task.criterion(out, rows if self._task.reconstructs else y)
+        target = rows if self._task.reconstructs else y
+        with self._backend.precision(), explained(target):
+            return self._task.criterion(out, target)
 
     def _out(self, x: Array) -> tuple[Array, Any]:
         rows = self._task.rows(x)

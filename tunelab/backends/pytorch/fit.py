@@ -163,7 +163,9 @@ def _loss(module: nn.Module, task: Task, backend: TorchBackend, x: Array, y: Arr
 
 def _told(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return f"of shape {tuple(value.shape)} and type {value.dtype}"
+        whole = not (value.is_floating_point() or value.is_complex()) and value.numel() > 0
+        within = " from {} to {}".format(*(each.item() for each in value.aminmax())) if whole else ""
+        return f"of shape {tuple(value.shape)} and type {value.dtype}{within}"
     return f"of type {type(value).__name__}"
 
 

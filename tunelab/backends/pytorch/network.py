@@ -29,6 +29,7 @@ class Task:
         metrics: functions of output and target of all rows of a part, by name; each returns one number.
         reconstructs: the target is the input.
         flat: rows come flat, and take their shape here; if not, they come as the module takes them.
+        at_least: there may be more classes than `outputs` counts.
     """
 
     inputs: Inputs
@@ -39,6 +40,7 @@ class Task:
     metrics: Mapping[str, Criterion]
     reconstructs: bool = False
     flat: bool = True
+    at_least: bool = False
 
     @property
     def classifies(self) -> bool:
@@ -54,23 +56,28 @@ class Task:
 
     def tells_classes(self, out: Any) -> bool:
         """Return whether outputs `(P, B, ...)` are those of classes, so that accuracy can be measured."""
-        if not (self.classifies and isinstance(out, torch.Tensor)):
-            return False
-        expected = self.outputs.shape
-        return tuple(out.shape[2:]) == expected if self.outputs.count else out.dim() == 2 + len(expected)
+        return self.classifies and isinstance(out, torch.Tensor) and self._fit(tuple(out.shape[2:]))
 
     def check(self, out: Any, y: torch.Tensor) -> None:
         """Raise `ExperimentError` unless outputs `(B, ...)` fit the loss that goes with the targets."""
         if self.loss is None:
             return
-        expected = (len(y), *self.outputs.shape)
-        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else None
-        if shape is None or len(shape) != len(expected) or (self.outputs.count and shape != expected):
-            was = f"a tensor of shape {shape}" if shape is not None else type(out).__name__
-            what = f"{self.outputs.count or 'as many'} {'classes' if self.classifies else 'values a row'}"
+        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else ()
+        if shape[:1] != (len(y),) or not self._fit(shape[1:]):
+            was = f"a tensor of shape {shape}" if isinstance(out, torch.Tensor) else type(out).__name__
+            count = f"{self.outputs.count or 'some'}{' or more' if self.at_least else ''}"
+            what = f"{count} classes" if self.classifies else f"{count} values a row"
+            expected = (len(y), *self.outputs.shape)
             raise ExperimentError(
                 f"the module must return a tensor of shape {expected} for {len(y)} rows and {what}; it returned {was}"
             )
+
+    def _fit(self, shape: tuple[int, ...]) -> bool:
+        """Return whether outputs of this shape a row are those of the classes or values to tell."""
+        *places, count = self.outputs.shape
+        if list(shape[:-1]) != places or not shape:
+            return False
+        return shape[-1] >= count if self.at_least else shape[-1] == count
 
 
 class ModuleNetwork(Network):

@@ -1,6 +1,7 @@
 """All members of a population pass through one module at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
-from tunelab.backends.pytorch.losses import RowLoss
+from tunelab.backends.pytorch.losses import explained, row_loss
 from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
 from tunelab.backends.pytorch.meters import Meters
@@ -35,7 +36,7 @@ class TogetherPasses(Passes):
         self._leaves = {t.name: _part(seats.theta, t).detach().requires_grad_() for t in tensors}
         self._grads = [_part(seats.grad, t) for t in tensors]
         self._buffers = dict(seats.buffers)
-        self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
+        self._loss = row_loss(network.task, backend)
         self._meters = Meters(network.task.metrics)
         self._places = Places(self._base)
         self._dropouts = [part for part in self._base.modules() if isinstance(part, DROPOUTS)]
@@ -83,9 +84,9 @@ class TogetherPasses(Passes):
         """
         x, x_axis = _spread(self._task.rows(x))
         y, y_axis = (None, None) if y is None or self._loss is not None else _spread(y)
-        noise = self._noise(x, y, x_axis, y_axis)
         axes = (0, 0, 0, 0, x_axis, y_axis)
-        with self._backend.precision():
+        with self._backend.precision(), nullcontext() if y is None else explained(y):
+            noise = self._noise(x, y, x_axis, y_axis)
             return torch.vmap(self._one, axes)(self._leaves, self._buffers, self._rates, noise, x, y)
 
     def _one(

@@ -84,6 +84,7 @@ def split_of(parts: Sequence[Pair], scale: Scale, *, as_given: bool) -> Split:
         spread=spread,
         target_shift=np.zeros(count),
         target_spread=np.ones(count),
+        at_least=told.targets == "classes",
     )
 
 
