@@ -52,7 +52,7 @@ FIELDS = [
 
 SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
-    "tracker": None, "tracking_uri": None, "executor": "process", "search": "auto", "widen": False,
+    "tracker": None, "tracking_uri": None, "executor": "process", "workers": None, "search": "auto", "widen": False,
     "source_file": None,
 }  # fmt: skip
 
