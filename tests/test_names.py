@@ -22,7 +22,7 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 SURFACE = {
-    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Trial", "experiment"],
+    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Trial", "experiment", "reports_of"],
     "tunelab.data": [
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
     ],

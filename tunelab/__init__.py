@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunelab.callbacks import reports_of
     from tunelab.experiments import Experiment
     from tunelab.loop import experiment
     from tunelab.space import Choice, Float, Int
@@ -20,9 +21,10 @@ _HOMES = {
     "Study": "tunelab.study",
     "Trial": "tunelab.trial",
     "experiment": "tunelab.loop",
+    "reports_of": "tunelab.callbacks",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial", "experiment"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Trial", "experiment", "reports_of"]
 
 
 def __getattr__(name: str) -> Any:
