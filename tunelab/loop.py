@@ -27,7 +27,7 @@ from tunelab.encoding import encode, free_node_of
 from tunelab.errors import ExperimentError
 from tunelab.searchable import Searchable, json_fields
 from tunelab.space import Float, Int
-from tunelab.trial import COLUMNS, Trial
+from tunelab.trial import COLUMNS, OBJECTIVE, Trial
 
 LoopFunction = Callable[[Trial], Iterator[Mapping[str, Any]]]
 """A generator function: it takes the trial, and yields its metrics after every epoch, or whatever it calls one."""
@@ -134,6 +134,10 @@ class Loop(Searchable):
     def _with_objective(self) -> Self:
         if not (self.maximize or self.minimize):
             raise ExperimentError(f"{self.spelling}: {_which_objective(self.parameters)}")
+        if self.objective == OBJECTIVE:
+            raise ExperimentError(
+                f"{self.spelling}: MLflow calls every trial's value {OBJECTIVE!r}; give the metric another name"
+            )
         return self
 
     @field_serializer("function")

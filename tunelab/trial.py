@@ -19,6 +19,9 @@ Value = str | int | float | bool | None
 STOPPED = "stopped by the pruner"
 """The reason of a trial that was pruned."""
 
+OBJECTIVE = "objective"
+"""What MLflow shows a complete trial's value as: no metric of a loop may be called so."""
+
 COLUMNS = ("trial", "state", "value", "reason", "seed", "seconds", "mlflow_run_id")
 """What a study's frame says of a trial before its hyperparameters and metrics: no hyperparameter may be called so."""
 
@@ -86,6 +89,11 @@ class Ended:
     reason: str | None = None
     weights: "Mapping[str, np.ndarray] | None" = None
 
+    @property
+    def why(self) -> str | None:
+        """The first line of the reason."""
+        return _first_line(self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -117,7 +125,7 @@ class Result:
     @property
     def why(self) -> str | None:
         """The first line of the reason."""
-        return self.reason.partition("\n")[0] if self.reason else self.reason
+        return _first_line(self.reason)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -248,3 +256,7 @@ class Progress:
     capacity: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+def _first_line(text: str | None) -> str | None:
+    return text if text is None else text.partition("\n")[0]

@@ -107,6 +107,11 @@ class Foreign(Plugin):
         """Raise `PluginError` for a target that the plugin cannot be made of."""
 
     @classmethod
+    def traits(cls, target: Any) -> Mapping[str, Any]:
+        """Return the attributes of a target's class that depend on the target, by name."""
+        return {}
+
+    @classmethod
     def label(cls) -> str:
         """Return the target's own name."""
         return super().label() if cls.maker is None else cls.__name__
@@ -184,6 +189,7 @@ def _made(cls: type[Foreign], target: Any) -> type[Any]:
     body = {name: default for name, (_, default) in fields.items() if default is not inspect.Parameter.empty}
     body |= {"__annotations__": {name: annotation for name, (annotation, _) in fields.items()}}
     body |= {"__module__": cls.__module__, "__doc__": inspect.getdoc(target)}
+    body |= cls.traits(target)
     body |= {"target": target, "maker": cls, "spelt": spelt, "kept": kept}
     return types.new_class(target.__name__, (cls,), exec_body=lambda namespace: namespace.update(body))
 

@@ -49,6 +49,7 @@ class Seats:
         buffers: what the network keeps beside parameters, `(P, *shape)` by name; changed in place.
         rates: what may differ between members (`Network.rates`), `(P, 1, 1)` each.
         streams: returns each member's stream of noise.
+        seeds: of each member's initial state, for what a network keeps neither as parameter nor as buffer.
     """
 
     theta: Array
@@ -56,6 +57,7 @@ class Seats:
     buffers: Mapping[str, Array]
     rates: Sequence[Array]
     streams: Callable[[], Sequence[np.random.Generator]]
+    seeds: Sequence[int] = ()
 
 
 class Network(ABC):

@@ -94,7 +94,8 @@ class Optimizer(Plugin):
     def average(self, xp: Any, theta: Array, slots: Mapping[str, Array], scratch: Array) -> None:
         """Replace the parameters trained at by those to evaluate, in place; only called if it `averages`.
 
-        `theta` and `scratch`, which is of no particular content, are `(P, n)`; `slots` must stay as they are.
+        `theta` and `scratch`, which is of no particular content, are `(P, n)`; `slots` must stay as they are. A rule
+        that sees members is given one of them, as in `Rule.update`.
         """
 
 

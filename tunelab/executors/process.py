@@ -1,5 +1,6 @@
 """Train in one worker process, which imports neither Optuna nor MLflow and uses one BLAS thread."""
 
+import codecs
 import os
 import pickle
 import subprocess
@@ -19,6 +20,9 @@ from tunelab.trial import Orders, Progress
 GRACE = 10.0
 """Seconds that a loop may take to clean up behind itself (its `finally`) before its process is killed."""
 
+LAST_WORDS = 1.0
+"""Seconds to wait for what a worker printed last: a process that it started may keep the pipe open."""
+
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -26,7 +30,8 @@ class ProcessExecutor(Executor):
     """Trains in a process of its own, one round behind another without waiting for the caller.
 
     The job travels by cloudpickle, so that classes and functions of a script or a notebook travel too; orders and
-    progress are plain pickles between two processes that trust each other.
+    progress are plain pickles between two processes that trust each other. What it prints is written to this process's
+    standard error, line by line, so that it stands above a live table and not within it.
 
     Args:
         job: what to train.
@@ -41,10 +46,13 @@ class ProcessExecutor(Executor):
             command("tunelab.executors.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD, **import_path()},
             process_group=0,  # a terminal's Ctrl-C is the engine's to handle
         )
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._printed = threading.Thread(target=self._pass_on, name="tunelab-printed", daemon=True)
+        self._printed.start()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()
         self._write(sys.path)
         self._write(packed)
@@ -74,6 +82,7 @@ class ProcessExecutor(Executor):
         finally:  # an impatient second Ctrl-C, too
             self._worker.kill()
             self._worker.wait()
+        self._printed.join(LAST_WORDS)
         for pipe in (self._worker.stdin, self._worker.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
@@ -95,7 +104,18 @@ class ProcessExecutor(Executor):
         except Exception:
             self._worker.kill()  # what it sent was no progress, so no more of it is worth waiting for
         finally:
-            self._inbox.put(f"ended with code {self._worker.wait()}; what it printed stands above")
+            code = self._worker.wait()
+            self._printed.join(LAST_WORDS)
+            self._inbox.put(f"ended with code {code}; what it printed stands above")
+
+    def _pass_on(self) -> None:
+        """Write what the worker prints to standard error, which is another one while a live table is drawn."""
+        assert self._worker.stderr is not None
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with self._worker.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), 1 << 16):
+                with suppress(OSError, ValueError):  # a terminal that is gone
+                    sys.stderr.write(decoder.decode(chunk))
 
 
 def _packed(job: Work) -> bytes:
@@ -103,7 +123,8 @@ def _packed(job: Work) -> bytes:
         packed: bytes = cloudpickle.dumps(job)
     except Exception as error:
         raise ExperimentError(
-            f"what is to train cannot travel to its own process: {type(error).__name__}: {error}; make what cannot "
-            "(a lock, a connection, an open file) inside the function, or train in this process: executor='inline'"
+            f"what is to train cannot travel to its own process: {type(error).__name__}: {error}; "
+            "make what cannot (a lock, a connection, an open file) inside the function, "
+            "or train in this process: executor='inline' (--executor inline)"
         ) from error
     return packed

@@ -7,20 +7,24 @@ import os
 import pickle
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any, BinaryIO
 
 
 class Leaving:
-    """Whether the engine wants this process to end. A person's code may catch the exception that says so."""
+    """Whether the engine wants this process to end: what runs is interrupted, so that it cleans up behind itself.
+
+    A person's code may catch the `KeyboardInterrupt`, as some frameworks do; it is remembered.
+    """
 
     def __init__(self) -> None:
         self.due = False
         signal.signal(signal.SIGTERM, self._take)
 
-    def _take(self, number: int, _: FrameType | None) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         self.due = True
-        raise SystemExit(128 + number)  # so that what runs cleans up behind itself
+        raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -34,12 +38,14 @@ def main() -> None:
     worker = pickle.loads(pickle.load(orders)).worker()
     try:
         while not leaving.due:
-            try:
-                message: Any = pickle.load(orders)
-            except EOFError:
-                return
+            message: Any = pickle.load(orders)
             pickle.dump(worker.round(message), progress, protocol=5)
             progress.flush()
+    except EOFError:  # the engine is gone
+        pass
+    except KeyboardInterrupt:
+        if not leaving.due:
+            raise
     finally:
         worker.close()
 
@@ -51,6 +57,8 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a line that is printed is seen at once
     return orders, progress
 
 

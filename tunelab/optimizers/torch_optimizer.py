@@ -24,6 +24,9 @@ class TorchOptimizer(Foreign, Rule):
     to that of schedule and warm-up; where groups begin with different ones, their ratios stay. What it draws at random
     comes from torch's generator, seeded by the member's seed and step.
 
+    A class with methods `eval()` and `train()`, as schedule-free ones have, is evaluated where `eval()` takes its
+    parameters, and goes on from where it trained.
+
     A closure is not given: LBFGS, and whatever else evaluates the loss again within a step, is refused, and so is what
     wants sparse gradients. What a checkpoint holds is its `state_dict()`. Members take their steps one after another,
     which costs as much as it does by hand: tunelab's own rules, on all members at once, are several times faster.
@@ -56,6 +59,11 @@ class TorchOptimizer(Foreign, Rule):
         """Return the first parameter: what is to be optimised."""
         return names[:1]
 
+    @classmethod
+    def traits(cls, target: Any) -> Mapping[str, Any]:
+        """Return whether it is evaluated at other parameters than it trains at."""
+        return {"averages": hasattr(target, "eval") and hasattr(target, "train")}
+
     def scalars(self, hyper: Hyper, step: Array) -> Mapping[str, Array]:
         """Return the learning rate and the step's number; all else is in each member's instance."""
         return {"lr": hyper.lr, "step": step}
@@ -67,6 +75,10 @@ class TorchOptimizer(Foreign, Rule):
     def update(self, xp: Any, theta: Any, grad: Any, slots: Mapping[str, Any], k: Hyper, scratch: Array) -> None:
         """Take one member's step."""
         slots["own"].step(k)
+
+    def average(self, xp: Any, theta: Any, slots: Mapping[str, Any], scratch: Array) -> None:
+        """Replace one member's parameters by those to evaluate."""
+        slots["own"].evaluate()
 
 
 class TorchInstance(Own):
@@ -117,6 +129,14 @@ class TorchInstance(Own):
             group["lr"] = k.lr * ratio
         with _drawing_from(self._seed, int(k.step)):
             self._optimizer.step()
+
+    def evaluate(self) -> None:
+        """Leave the parameters where `eval()` takes them, and the instance ready to go on from where it trained."""
+        self._optimizer.eval()
+        shown = [leaf.detach().clone() for leaf in self._leaves]
+        self._optimizer.train()
+        for leaf, values in zip(self._leaves, shown, strict=True):
+            leaf.data.copy_(values)
 
     def __getstate__(self) -> dict[str, Any]:
         saved = self._optimizer.state_dict() if self._saved is None else self._saved

@@ -57,7 +57,7 @@ class Engine:
         tracker: what mirrors them.
         budget: when to stop.
         seed: trials' seeds follow from it.
-        watch: called after every round.
+        watch: called at the start and after every round.
         settle: called with each trial's result and end, and whether it is better than all before.
     """
 
@@ -98,13 +98,14 @@ class Engine:
         """
         for _ in range(self._budget.ahead):
             self._executor.send(self._orders())
+        self._show()
         while self.ledger.in_flight:
             progress = self._executor.receive()
             self._check_idle(progress)
             self._take(progress)
             self._give_up_if_hopeless()
             self._executor.send(self._orders())
-            self._watch(self.ledger.snapshot(self._budget.trials))
+            self._show()
 
     def interrupt(self, reason: str) -> None:
         """End every trial that has not ended: told as failed, shown as interrupted."""
@@ -112,6 +113,9 @@ class Engine:
             self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, reason))
         for number in list(self._trials):  # its sampling was cut short
             self._tell_failed(number, State.INTERRUPTED, reason)
+
+    def _show(self) -> None:
+        self._watch(self.ledger.snapshot(self._budget.trials))
 
     def _orders(self) -> Orders:
         """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""

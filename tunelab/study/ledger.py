@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunelab.trial import Curve, Report, Result, State, Trial
 
@@ -42,6 +42,10 @@ class Snapshot:
     def rate(self) -> float:
         """Trials a second."""
         return self.done / self.seconds if self.seconds else 0.0
+
+    def later(self, seconds: float) -> "Snapshot":
+        """Return the same so many seconds later, if nothing has happened since."""
+        return replace(self, seconds=self.seconds + seconds)
 
 
 @dataclass(slots=True)

@@ -80,7 +80,7 @@ def run(
         widen: search further where the last study of this experiment in the folder had its best trial at a bound.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
-        watch: called with the progress after every round of training.
+        watch: called with the progress, at the start and after every round of training.
 
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.

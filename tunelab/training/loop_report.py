@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunelab.errors import ExperimentError, suggestion
-
-TAKEN = "objective"
-"""What MLflow shows a complete trial's value as."""
+from tunelab.trial import OBJECTIVE
 
 
 def metrics_of(given: Any, objective: str, number: int) -> dict[str, float]:
@@ -30,8 +28,8 @@ def metrics_of(given: Any, objective: str, number: int) -> dict[str, float]:
         )
     metrics = {}
     for name, value in given.items():
-        if not isinstance(name, str) or not name.strip() or name == TAKEN:
-            why = "MLflow calls a trial's value so" if name == TAKEN else "a metric's name is text"
+        if not isinstance(name, str) or not name.strip() or name == OBJECTIVE:
+            why = "MLflow calls a trial's value so" if name == OBJECTIVE else "a metric's name is text"
             raise ExperimentError(f"report {number} has a metric {name!r}, but {why}; call it something else")
         metrics[name] = value if type(value) is float else _number(name, value, number)
     if objective not in metrics:

@@ -1,5 +1,6 @@
 """A worker's side of a person's own training loop: one trial after another, one report a round."""
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ class LoopTrainer:
         self._job = job
         self._waiting: dict[int, Trial] = {}
         self._running: LoopRun | None = None
+        self._told: set[str | None] = set()
 
     def round(self, orders: Orders) -> Progress:
         """Admit and stop trials as ordered, then draw one report of the oldest trial."""
@@ -58,6 +60,7 @@ class LoopTrainer:
         event = self._running.advance()
         if isinstance(event, Ended):
             self._running = None
+            self._tell(event)
             ended.append(event)
         return Progress(
             began=joined,
@@ -73,6 +76,12 @@ class LoopTrainer:
         running, self._running = self._running, None
         if running is not None:
             running.end(State.INTERRUPTED, "the study ended first")
+
+    def _tell(self, ended: Ended) -> None:
+        """Print why a trial failed, once for each kind of failure: who watches need not wait for the study's end."""
+        if ended.state is State.FAILED and ended.why not in self._told:
+            self._told.add(ended.why)
+            print(f"trial {ended.trial} of {self._job.loop.name} failed: {ended.reason}", file=sys.stderr)
 
     def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
         for number in numbers:

@@ -133,14 +133,26 @@ class Population:
         return losses
 
     def _gradient_again(self, where: slice) -> None:
-        """Compute the gradient of a group's members once more, for the same rows and the same noise."""
+        """Compute the gradient of a group's members once more, for the same rows and the same noise.
+
+        Buffers stay as they are: what a batch norm runs along is renewed once a step, at the parameters it begins with.
+        """
         members = self.members[where]
         for member in members:
             member.noise.bit_generator.state = self._noise[member]
+        kept = {name: self._backend.copy(rows[where]) for name, rows in self._buffers.items()}
+        x, y = (part if len(part) == 1 else part[where] for part in self._batch)
+        self._passes_again(where).gradient(x, y)
+        for name, rows in kept.items():
+            self._buffers[name][where] = rows
+
+    def _passes_again(self, where: slice) -> Passes:
+        """Return the passes of one group; those of everybody where it is the only one."""
+        if len(self._groups) == 1:
+            return self._passes
         if where.start not in self._group_passes:
             self._group_passes[where.start] = self._passes_of(where)
-        x, y = (part if len(part) == 1 else part[where] for part in self._batch)
-        self._group_passes[where.start].gradient(x, y)
+        return self._group_passes[where.start]
 
     def _until_changes(self) -> list[int]:
         """Return how many steps it is to each member's next change of optimizer, where there is one."""
@@ -250,6 +262,7 @@ class Population:
             buffers={name: rows[where] for name, rows in self._buffers.items()},
             rates=_rates(members, self._backend),
             streams=lambda: [member.noise for member in members],
+            seeds=[member.trial.seed for member in members],
         )
         return self.cohort.network.passes(self._backend, seats)
 

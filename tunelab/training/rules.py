@@ -208,7 +208,11 @@ class RuleGroup:
         trained = self._backend.empty(self._theta.shape)
         trained[...] = self._theta
         level, slots = self._averaging
-        level.average(self._xp, self._theta, slots, self._scratch)
+        if level is self._rule and self._rule.sees == "members":
+            for block in self._blocks:
+                level.average(self._xp, block.theta, block.slots, block.scratch)
+        else:
+            level.average(self._xp, self._theta, slots, self._scratch)
         return trained
 
     def to_training(self, trained: Array | None) -> None:

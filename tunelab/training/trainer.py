@@ -196,7 +196,7 @@ class Trainer:
             rows = slice(0, cohort.batch_size)
             places = cohort.network.fit(self._backend, x[rows], y[rows], self._job.population, LARGEST)
             self._fitted[cohort] = cohort, places
-            if cohort.network.alone:
+            if cohort.network.alone and self._job.population != 1:
                 self._notes.append(f"trials train one at a time: {cohort.network.alone}")
         return self._fitted[cohort][0]
 

@@ -48,7 +48,7 @@ def passed(network: Network, backend: Any, rows: Split, seeds: list[int]) -> lis
     buffers = {name: backend.asarray(np.stack([start.buffers[name] for start in starts])) for name in names}
     rates = [torch.full((len(seeds), 1, 1), rate, dtype=theta.dtype) for rate in network.rates()]
     generators = [np.random.default_rng(seed) for seed in seeds]
-    seats = Seats(theta, torch.zeros_like(theta), buffers, rates, lambda: generators)
+    seats = Seats(theta, torch.zeros_like(theta), buffers, rates, lambda: generators, seeds)
     passes: Any = network.passes(backend, seats)
     x, y = backend.asarray(rows.x_train), backend.asarray(rows.y_train)
     own = [slice(seed, seed + ROWS) for seed in seeds]
@@ -60,6 +60,7 @@ def passed(network: Network, backend: Any, rows: Split, seeds: list[int]) -> lis
 @pytest.mark.parametrize(("model", "data"), CASES, ids=lambda value: repr(value)[:60])
 def test_a_member_among_others_is_that_member_alone(model: ModuleModel, data: Any) -> None:
     network, backend, rows = prepared(model, data, "float64")
+    assert network.fit(backend, backend.asarray(rows.x_train[:ROWS]), backend.asarray(rows.y_train[:ROWS]), 4, 16) == 4
     together = passed(network, backend, rows, list(range(MEMBERS)))
     for seed in range(MEMBERS):
         for among, alone in zip(together, passed(network, backend, rows, [seed]), strict=True):

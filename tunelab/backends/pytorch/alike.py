@@ -2,8 +2,12 @@
 
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,8 +33,8 @@ class _Itself:
 def likeness(module: nn.Module) -> tuple[Any, ...]:
     """Return what decides the computation, hashable: submodules, their classes, their attributes, shapes.
 
-    Values of parameters and buffers do not count, nor the rate of a dropout module. Numbers, text, tuples, lists and
-    dicts count by value; a function or an object only equals itself.
+    Values of parameters and buffers do not count, nor the rate of a dropout module. Numbers, text, arrays, tuples,
+    lists, dicts and dataclasses count by value; a function or any other object only equals itself.
 
     >>> likeness(nn.Dropout(0.1)) == likeness(nn.Dropout(0.5))
     True
@@ -56,15 +60,21 @@ def difference(one: nn.Module, other: nn.Module) -> str:
 
 
 def _entries(module: nn.Module) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    first: dict[int, str] = {}
     for name, part in module.named_modules(remove_duplicate=False):
         skip = _INTERNAL | ({"p"} if isinstance(part, DROPOUTS) else set())
         attributes = tuple((key, _frozen(value)) for key, value in sorted(vars(part).items()) if key not in skip)
         tensors = tuple(
-            (kind, key, None if tensor is None else (tuple(tensor.shape), tensor.dtype, tensor.requires_grad))
+            (kind, key, None if tensor is None else _described(tensor, first.setdefault(id(tensor), f"{name}.{key}")))
             for kind, group in (("parameter", part._parameters), ("buffer", part._buffers))
             for key, tensor in group.items()
         )
         yield name, (type(part), attributes, tensors)
+
+
+def _described(tensor: torch.Tensor, first: str) -> tuple[Any, ...]:
+    """Return what counts of a parameter or buffer; where it was met first tells which are tied."""
+    return tuple(tensor.shape), tensor.dtype, tensor.requires_grad, first
 
 
 def _frozen(value: Any) -> Any:
@@ -73,9 +83,10 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, nn.Parameter):
         return ("parameter", tuple(value.shape))
     if isinstance(value, torch.Tensor):
-        plain = value.detach().cpu()
-        return ("tensor", tuple(plain.shape), plain.dtype, plain.double().numpy().tobytes() if plain.numel() else b"")
-    if isinstance(value, bool | int | float | complex | str | bytes | torch.dtype | torch.device | None):
+        return ("tensor", *_bits(value))
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return ("array", value.shape, value.dtype, value.tobytes())
+    if isinstance(value, bool | int | float | complex | str | bytes | type | torch.dtype | torch.device | None):
         return (type(value), value)
     if isinstance(value, Mapping):
         return (type(value), tuple((key, _frozen(each)) for key, each in value.items()))
@@ -83,4 +94,15 @@ def _frozen(value: Any) -> Any:
         return (type(value), tuple(map(_frozen, value)))
     if isinstance(value, set | frozenset):
         return (type(value), frozenset(map(_frozen, value)))
+    if isinstance(value, partial):
+        return (type(value), _frozen(value.func), _frozen(value.args), _frozen(value.keywords))
+    if isinstance(value, SimpleNamespace):
+        return (type(value), _frozen(vars(value)))
+    if is_dataclass(value):
+        return (type(value), tuple(_frozen(getattr(value, each.name)) for each in fields(value)))
     return _Itself(value)
+
+
+def _bits(tensor: torch.Tensor) -> tuple[Any, ...]:
+    plain = tensor.detach().cpu().contiguous()
+    return tuple(plain.shape), plain.dtype, plain.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.backends.pytorch.losses import RowLoss
 from tunelab.backends.pytorch.measure import measured, sums_of
+from tunelab.backends.pytorch.members import Members, Site
 from tunelab.backends.pytorch.network import ModuleNetwork
 from tunelab.contracts import Array, Passes, Seats
 
@@ -19,8 +21,9 @@ from tunelab.contracts import Array, Passes, Seats
 class AlonePasses(Passes):
     """A module as PyTorch runs it, its parameters and buffers in the population's memory.
 
-    Its random numbers come from torch's own generator, seeded by the member's stream before each pass. A gradient is
-    moved to its place as soon as it is there, so that no second copy of them all is ever in memory.
+    Where its members can train together its random numbers are those that they would have there; else they come from
+    torch's own generator, seeded by the member's stream before each pass. A gradient is moved to its place as soon as
+    it is there, so that no second copy of them all is ever in memory.
 
     Args:
         network: the module.
@@ -31,7 +34,8 @@ class AlonePasses(Passes):
     def __init__(self, network: ModuleNetwork, backend: TorchBackend, seats: Seats) -> None:
         assert len(seats.theta) == 1, f"{len(seats.theta)} members, of which each must train alone: {network.alone}"
         self._task, self._backend, self._streams = network.task, backend, seats.streams
-        self._module = network.module(0).to(backend.device)
+        self._shares = network.shares
+        self._module = network.module(next(iter(seats.seeds), 0)).to(backend.device)
         parameters = dict(self._module.named_parameters())
         self._grads: dict[nn.Parameter, Array] = {}
         for tensor in network.tensors():
@@ -43,10 +47,10 @@ class AlonePasses(Passes):
         for name, kept in {**parameters, **dict(self._module.named_buffers())}.items():
             if name in self._kept:
                 kept.data = self._kept[name]
-        rates = iter(seats.rates)
-        for part in self._module.modules():
-            if isinstance(part, DROPOUTS):
-                part.p = float(next(rates))
+        dropouts = (part for part in self._module.modules() if isinstance(part, DROPOUTS))
+        for part, rate in zip(dropouts, seats.rates, strict=True):
+            part.p = rate.reshape(()) if self._shares else float(rate)
+        self._call = torch.compile(self._module) if backend.settings.compile else self._module
         self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
         self._written: set[nn.Parameter] = set()
 
@@ -55,7 +59,7 @@ class AlonePasses(Passes):
         self._module.train()
         self._written.clear()
         total = self._backend.zeros((1,))
-        with self._seeded():
+        with self._random():
             for part in self._backend.parts(x.shape[1]):
                 share = (part.stop - part.start) / x.shape[1]
                 total = total + self._backward(x[0, part], y[0, part], share) * share
@@ -66,13 +70,13 @@ class AlonePasses(Passes):
     def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(1,)` float64."""
         self._module.eval()
-        with torch.no_grad(), self._seeded():
+        with torch.no_grad(), self._random():
             return measured(self._measure, self._task, x, y)
 
     def outputs(self, x: Array) -> Array:
         """Return the module's outputs for rows `(B, D)`, in evaluation mode."""
         self._module.eval()
-        with torch.no_grad(), self._seeded():
+        with torch.no_grad(), self._random():
             return _led(self._out(x)[1])
 
     def _measure(self, x: Array, y: Array) -> tuple[dict[str, Array], Any]:
@@ -100,18 +104,20 @@ class AlonePasses(Passes):
     def _out(self, x: Array) -> tuple[Array, Any]:
         rows = self._task.rows(x)
         with self._backend.precision():
-            return rows, self._module(rows)
+            return rows, self._call(rows)
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Seed torch's generator from the member's stream, and leave it as it was; keep what buffers are set anew."""
+    def _random(self) -> Iterator[None]:
+        """Let random numbers come from the member's stream; keep what buffers are set anew."""
         (stream,) = self._streams()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(stream.integers(2**63)))
+        with Members(partial(self._drawn, stream)) if self._shares else _seeded(stream):
             yield
         for name, buffer in self._module.named_buffers():
             if name in self._kept and buffer.data_ptr() != self._kept[name].data_ptr():
                 self._kept[name].copy_(buffer)
+
+    def _drawn(self, stream: np.random.Generator, site: Site) -> Array:
+        return site.drawn([stream], self._backend.dtype)[0].to(self._backend.device)
 
     def _move(self, parameter: nn.Parameter) -> None:
         """Move a gradient to its place; add it there if the pass has several parts."""
@@ -128,3 +134,11 @@ class AlonePasses(Passes):
 def _led(out: Any) -> Any:
     """Return outputs with a member axis in front."""
     return tuple(map(_led, out)) if isinstance(out, tuple) else out[None]
+
+
+@contextmanager
+def _seeded(stream: np.random.Generator) -> Iterator[None]:
+    """Seed torch's generator from a stream, and leave it as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(stream.integers(2**63)))
+        yield

@@ -1,6 +1,6 @@
 """Try a module on one batch: does it work at all, may its members train together, and how many?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from tunelab.backends.pytorch.alike import DROPOUTS, likeness
+from tunelab.backends.pytorch.alike import likeness
+from tunelab.backends.pytorch.alone import AlonePasses
 from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.backends.pytorch.network import ModuleNetwork, Task
 from tunelab.backends.pytorch.together import TogetherPasses
-from tunelab.contracts import Array, Seats
+from tunelab.contracts import Array, Passes, Seats
 from tunelab.errors import ExperimentError, TunelabError
 
 CACHE = 16 * 2**20
@@ -21,8 +22,19 @@ CACHE = 16 * 2**20
 LARGE = 1_000_000
 """From so many parameters on, a module keeps a processor busy by itself; more at once would only take more memory."""
 
-CLOSE = 1e-3
-"""How far apart, relative to the largest, gradients computed together and alone may be in float32: rounding is 1e-6."""
+CLOSE = {"full": 1e-3, "bfloat16": 0.1}
+"""How far apart, relative to the largest, gradients computed together and alone may be: rounding in float32 is 1e-6."""
+
+TINY = 1e-6
+"""Numbers below this are all equal to zero: what rounding leaves of a gradient that is zero."""
+
+PLAINLY = {
+    "data-dependent control flow": "what its forward does depends on the data (`if` on a tensor, or a loop)",
+    ".item()": "what its forward does depends on the data (`.item()`, `float` or `int` of a tensor)",
+    "randomness": "its forward draws random numbers in a way that cannot be each member's own",
+    "in-place": "its forward changes in place what all members share",
+}
+"""What messages of `torch.vmap` say, by words that they hold."""
 
 
 def fit(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array, wanted: int | None, largest: int) -> int:
@@ -39,41 +51,41 @@ def fit(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array, wante
         ExperimentError: the module or its loss cannot train on these rows.
     """
     each = _bytes_of_one(network, backend, x, y)
-    count = wanted or (_room(backend, each) if backend.device.type == "cuda" else max(1, min(largest, CACHE // each)))
-    network.alone = _why_alone(network, backend, x, y, count)
-    return 1 if network.alone else count
+    network.alone = _why_alone(network, backend, x, y)
+    network.shares = network.alone is None
+    return 1 if network.alone else wanted or _room(backend, each, largest)
 
 
-def _why_alone(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array, count: int) -> str | None:
+def _why_alone(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array) -> str | None:
     if backend.settings.compile:
         return "torch.compile was asked for"
     if network.unlike_itself:
         return f"two modules made alike differ in {network.unlike_itself}"
-    if backend.device.type == "cpu" and (network.size >= LARGE or count == 1):
-        return f"one with {network.size:,} parameters keeps a processor busy by itself"
+    if backend.device.type == "cpu" and network.size >= LARGE:
+        return f"a module of {LARGE:,} parameters or more keeps a processor busy by itself"
     return _why_not_together(network, backend, x, y)
 
 
 def _why_not_together(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array) -> str | None:
-    """Compare two members that train together with the same two alone."""
-    seats = _seats(network, backend)
+    """Compare a step of two members that train together with the same two alone."""
     before = likeness(network.base)
+    together, xs, ys = _seats(network, backend, [0, 1]), torch.stack([x, x]), torch.stack([y, y])
     try:
-        passes = TogetherPasses(network, backend, seats)
-        losses = passes.gradient(torch.stack([x, x]), torch.stack([y, y]))
-        passes.evaluate(x[:2], y[:2])
+        found = _step(TogetherPasses(network, backend, together), xs, ys)
     except Exception as error:
-        return _first_line(error)
+        return _told_plainly(error)
     if likeness(network.base) != before:
-        return "its forward changes its attributes"
-    if any(site.kind == "normal" for sites in passes.sites.values() for site in sites):
-        return None  # other random numbers than alone, so there is nothing to compare
+        return "its forward changes attributes of the module"
+    network.shares = True
     for member in range(2):
-        loss, gradient, buffers = _alone(network, backend, member, x, y)
-        same = _near(losses[member], loss) and _near(seats.grad[member], gradient)
-        same = same and all(_near(seats.buffers[name][member], value) for name, value in buffers.items())
-        if not (same or _is_rounding(network, backend, x, y)):
-            return "what it computes for several members at once is not what it computes for each"
+        alone, row = _seats(network, backend, [member]), slice(member, member + 1)
+        expected = _step(AlonePasses(network, backend, alone), xs[row], ys[row])
+        pairs = [(together.grad[row], alone.grad)]
+        pairs += [(together.buffers[name][row], values) for name, values in alone.buffers.items()]
+        pairs += zip((values[row] for values in found), expected, strict=True)
+        near = all(_near(one, other, CLOSE[backend.settings.precision]) for one, other in pairs)
+        if not (near or _is_rounding(network, backend, x, y)):
+            return "its outputs for a member depend on who trains beside it, or on what it saw before"
     return None
 
 
@@ -89,40 +101,28 @@ def _is_rounding(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Arr
         return False
 
 
-def _seats(network: ModuleNetwork, backend: TorchBackend) -> Seats:
-    """Return two members that drop nothing."""
-    starts = [network.start(seed) for seed in range(2)]
+def _step(passes: Passes, x: Array, y: Array) -> list[Array]:
+    """Train and evaluate on the rows of a step; return losses and metrics, `(P,)` each."""
+    losses = passes.gradient(x, y)
+    measured = passes.evaluate(x[0, :2], y[0, :2])
+    return [losses, *(torch.from_numpy(values) for values in measured.values())]
+
+
+def _seats(network: ModuleNetwork, backend: TorchBackend, seeds: Sequence[int]) -> Seats:
+    starts = [network.start(seed) for seed in seeds]
     theta = backend.asarray(np.stack([start.theta for start in starts]))
     names = starts[0].buffers
     buffers = {name: backend.asarray(np.stack([start.buffers[name] for start in starts])) for name in names}
-    rates = [backend.zeros((2, 1, 1)) for _ in network.rates()]
-    generators = [np.random.default_rng(seed) for seed in range(2)]
-    return Seats(theta, torch.zeros_like(theta), buffers, rates, lambda: generators)
+    rates = [backend.asarray(np.full((len(seeds), 1, 1), rate)) for rate in network.rates()]
+    streams = [np.random.default_rng(seed) for seed in seeds]
+    return Seats(theta, torch.zeros_like(theta), buffers, rates, lambda: streams, seeds)
 
 
-def _alone(
-    network: ModuleNetwork, backend: TorchBackend, seed: int, x: Array, y: Array
-) -> tuple[Array, Array, dict[str, Array]]:
-    module = _without_dropout(network.module(seed).to(backend.device))
-    loss = _loss(module, network.task, backend, x, y)
-    loss.backward()
-    trained = dict(module.named_parameters())
-    parts = [trained[tensor.name] for tensor in network.tensors()]
-    gradient = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parts])
-    return loss.detach(), gradient, dict(module.named_buffers())
-
-
-def _without_dropout(module: nn.Module) -> nn.Module:
-    for part in module.modules():
-        if isinstance(part, DROPOUTS):
-            part.p = 0.0
-    return module.train()
-
-
-def _near(one: Array, other: Array) -> bool:
+def _near(one: Array, other: Array, close: float) -> bool:
     if not other.is_floating_point():
         return bool(torch.equal(one, other))
-    return bool(((one - other).abs() <= CLOSE * max(float(other.abs().max()), 1e-6)).all()) if other.numel() else True
+    largest = max(float(other.abs().max()), TINY) if other.numel() else 0.0
+    return bool(torch.allclose(one, other, rtol=0, atol=close * largest, equal_nan=True))
 
 
 def _bytes_of_one(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array) -> int:
@@ -185,7 +185,14 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _room(backend: TorchBackend, each: int) -> int:
-    """Return how many members fill the memory that a GPU has free, half of it left for what passes leave behind."""
-    free, _ = torch.cuda.mem_get_info(backend.device)
-    return max(1, int(free // (2 * each)))
+def _told_plainly(error: Exception) -> str:
+    """Return why `torch.vmap` refuses a module, as its author would say it."""
+    return next((told for words, told in PLAINLY.items() if words in str(error)), _first_line(error))
+
+
+def _room(backend: TorchBackend, each: int, largest: int) -> int:
+    """Return how many members, each of so many bytes, fill a GPU's free memory by half, or a CPU's cache."""
+    if backend.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(backend.device)
+        return max(1, int(free // (2 * each)))
+    return max(1, min(largest, CACHE // each))

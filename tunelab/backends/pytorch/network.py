@@ -64,29 +64,37 @@ class Task:
 class ModuleNetwork(Network):
     """A module that somebody else wrote.
 
-    Members are alike, and may train together, if their modules are (`torch_alike.likeness`): whatever arguments the
+    Members are alike, and may train together, if their modules are (`alike.likeness`): whatever arguments the
     modules were made with.
 
     Args:
         build: makes the module anew, its initial values from torch's global generator.
         task: what it is for.
         dtype: of parameters and floating buffers.
+
+    Attributes:
+        alone: why its members cannot train together, if so.
+        shares: they can: whoever trains alone all the same gets the random numbers that it would have in company.
     """
 
     def __init__(self, build: Callable[[], nn.Module], task: Task, dtype: torch.dtype) -> None:
         self.build, self.task, self.dtype = build, task, dtype
         module = self.module(0)
         self._likeness = likeness(module)
+        self._hash = hash(self._likeness)
         self._rates = tuple(float(part.p) for part in module.modules() if isinstance(part, DROPOUTS))
         self._tensors = tuple(_tensors(module))
-        self.base = module.to("meta")
+        self.base = _emptied(module)
         self.alone: str | None = None
+        self.shares = False
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModuleNetwork) and (self.task, self._likeness) == (other.task, other._likeness)
+        if not isinstance(other, ModuleNetwork) or self._hash != other._hash:
+            return False
+        return self is other or (self.task, self._likeness) == (other.task, other._likeness)
 
     def __hash__(self) -> int:
-        return hash(self._likeness)
+        return self._hash
 
     def module(self, seed: int) -> nn.Module:
         """Return a new module with the initial values of a seed."""
@@ -141,7 +149,27 @@ class ModuleNetwork(Network):
         from tunelab.backends.pytorch.together import TogetherPasses
 
         assert isinstance(backend, TorchBackend)
-        return (AlonePasses if self.alone else TogetherPasses)(self, backend, seats)
+        return (AlonePasses if self.alone or len(seats.theta) == 1 else TogetherPasses)(self, backend, seats)
+
+
+def _emptied(module: nn.Module) -> nn.Module:
+    """Take the numbers out of a module; tensors that are tied stay so, which `module.to("meta")` would undo."""
+    made: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    for part in module.modules():
+        groups: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)
+        for group in groups:
+            for key, tensor in group.items():
+                if tensor is None:
+                    continue
+                if id(tensor) not in made:
+                    bare = tensor.detach().to("meta")
+                    made[id(tensor)] = tensor, _as_parameter(tensor, bare)
+                group[key] = made[id(tensor)][1]
+    return module
+
+
+def _as_parameter(tensor: torch.Tensor, bare: torch.Tensor) -> torch.Tensor:
+    return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
 
 
 def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

@@ -28,11 +28,18 @@ class Places:
 
     @contextmanager
     def filled(self, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-        """Put tensors, by the names of `named_parameters` and `named_buffers`, in the places of the module's own."""
+        """Put tensors, by the names of `named_parameters` and `named_buffers`, in the places of the module's own.
+
+        What the module puts in their places meanwhile is copied into them.
+        """
         for group, key, name, _ in self._places:
             group[key] = tensors[name]
         try:
             yield
+            for group, key, name, _ in self._places:
+                found = group[key]
+                if found is not None and found is not tensors[name]:
+                    tensors[name].copy_(found.detach())
         finally:
             for group, key, _, own in self._places:
                 group[key] = own

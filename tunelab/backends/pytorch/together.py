@@ -96,7 +96,8 @@ class TogetherPasses(Passes):
         y: Array | None,
     ) -> tuple[Any, Any]:
         """Return one member's loss and outputs."""
-        with Members(iter(noise)):
+        given = iter(noise)
+        with Members(lambda _: next(given)):
             return self._loss_and_output(params, buffers, rates, x, y)
 
     def _loss_and_output(self, params: Any, buffers: Any, rates: Any, x: Array, y: Array | None) -> tuple[Any, Any]:
@@ -114,28 +115,24 @@ class TogetherPasses(Passes):
         key = (self._base.training, y is None, tuple(rows))
         if key not in self.sites:
             self.sites[key] = self._found_sites(x, y, x_axis, y_axis)
-        return tuple(self._drawn(site) for site in self.sites[key])
+        streams, backend = self._streams(), self._backend
+        return tuple(site.drawn(streams, backend.dtype).to(backend.device) for site in self.sites[key])
 
     def _found_sites(self, x: Array, y: Array | None, x_axis: int | None, y_axis: int | None) -> list[Site]:
-        mode = Members()
+        sites: list[Site] = []
+
+        def found(site: Site) -> Array:
+            sites.append(site)
+            return self._backend.zeros(site.shape)
 
         def one(params: Any, buffers: Any, rates: Any, x: Array, y: Array | None) -> Any:
-            with mode:
+            with Members(found):
                 return self._loss_and_output(params, buffers, rates, x, y)[0]
 
         buffers = {name: values.clone() for name, values in self._buffers.items()}
         with torch.no_grad(), self._backend.precision():
             torch.vmap(one, (0, 0, 0, x_axis, y_axis))(self._leaves, buffers, self._rates, x, y)
-        return mode.sites
-
-    def _drawn(self, site: Site) -> Array:
-        noise = torch.empty((self._members, *site.shape), dtype=self._backend.dtype)
-        for row, generator in zip(noise.numpy(), self._streams(), strict=True):
-            if site.kind == "uniform":
-                generator.random(out=row, dtype=row.dtype)
-            else:
-                generator.standard_normal(out=row, dtype=row.dtype)
-        return noise.to(self._backend.device)
+        return sites
 
 
 def _spread(values: Array) -> tuple[Array, int | None]:
