@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from tunelab.contracts import Executor
-from tunelab.errors import WorkerError
+from tunelab.errors import TunelabError, WorkerError
 from tunelab.interpreter import command, import_path
 from tunelab.training.trainer import Job
 from tunelab.trial import Orders, Progress
@@ -51,12 +51,15 @@ class ProcessExecutor(Executor):
         """Return the progress of the oldest round not received yet.
 
         Raises:
+            TunelabError: the worker cannot train this job.
             WorkerError: the worker is gone.
         """
         found = self._inbox.get()
         if isinstance(found, Progress):
             return found
         self._inbox.put(found)  # for whoever asks again
+        if isinstance(found, TunelabError):
+            raise found
         raise WorkerError(f"the training process {self._worker.pid} {found}")
 
     def close(self) -> None:

@@ -8,6 +8,8 @@ import pickle
 import sys
 from typing import Any, BinaryIO
 
+from tunelab.errors import TunelabError
+
 
 def main() -> None:
     """Train until standard input ends."""
@@ -15,7 +17,11 @@ def main() -> None:
     from tunelab.training.trainer import Trainer  # before the path is the person's, where a json.py may lie
 
     sys.path[:] = pickle.load(orders)
-    trainer = Trainer(pickle.loads(pickle.load(orders)))
+    try:
+        trainer = Trainer(pickle.loads(pickle.load(orders)))
+    except TunelabError as error:  # a device that is not here
+        pickle.dump(error, progress, protocol=5)
+        return
     while True:
         try:
             message: Any = pickle.load(orders)
