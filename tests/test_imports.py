@@ -18,11 +18,13 @@ ROOMS = (
     ("errors", "interpreter"),
     ("space",),
     ("trial",),
+    ("checkpoint",),
     ("contracts",),
     ("plugins",),
     ("drawing", "encoding"),
     ("optimizers", "schedules", "models", "data"),
-    ("experiments",),
+    ("searchable",),
+    ("experiments", "loop"),
     ("backends",),
     ("training",),
     ("executors",),
@@ -36,7 +38,7 @@ ROOMS = (
 NEIGHBOURS = {("encoding", "drawing")}
 """Imports inside a row, beside those inside a room."""
 
-DOORS = {("experiments", "study")}
+DOORS = {("searchable", "study")}
 """Imports upstream, inside a function only: `Experiment.run` is how a person starts a study."""
 
 OUTSIDE: dict[str, set[str]] = {
@@ -44,15 +46,18 @@ OUTSIDE: dict[str, set[str]] = {
     "interpreter": set(),
     "space": set(),
     "trial": {"numpy"},
+    "checkpoint": {"numpy", "torch"},
     "contracts": {"numpy", "pydantic"},
     "plugins": set(),
     "drawing": set(),
     "encoding": set(),
-    "optimizers": {"numpy", "pydantic"},
+    "optimizers": {"numpy", "pydantic", "torch"},
     "schedules": {"numpy", "pydantic"},
     "models": {"numpy", "pydantic", "torch"},
     "data": {"numpy", "pydantic", "pandas"},
+    "searchable": {"pydantic"},
     "experiments": {"pydantic"},
+    "loop": {"pydantic"},
     "backends": {"numpy", "torch"},
     "training": {"numpy", "torch"},
     "executors": {"cloudpickle", "threadpoolctl"},

@@ -7,7 +7,10 @@ import pytest
 
 import tunelab
 from tunelab import Experiment
+from tunelab.checkpoint import Checkpoint
+from tunelab.loop import Loop
 from tunelab.plugins import CONTRACTS, listings
+from tunelab.searchable import Searchable
 from tunelab.study import run
 from tunelab.trial import State
 
@@ -16,10 +19,11 @@ OPTIMIZERS = [
     "Adam", "AdamW", "Adamax", "ClipNorm", "ClipValue", "CoupledDecay", "DAdaptation", "DecoupledDecay",
     "GradientDescent", "HeavyBall", "Lion", "Lookahead", "Momentum", "Muon", "NAdam", "NAdamW", "Nesterov",
     "Prodigy", "RAdam", "RMSprop", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Shampoo", "Sophia", "Switch",
+    "TorchOptimizer",
 ]  # fmt: skip
 
 SURFACE = {
-    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial"],
+    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment"],
     "tunelab.data": [
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
     ],
@@ -40,8 +44,9 @@ SURFACE = {
 }  # fmt: skip
 
 FIELDS = [
-    "name", "data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup", "weight_decay", "clip_norm",
-    "steps_per_epoch", "loss", "metrics", "maximize", "minimize", "validation", "test", "split_seed", "scale", "dtype",
+    "name", "maximize", "minimize", "data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup",
+    "weight_decay", "clip_norm", "steps_per_epoch", "loss", "metrics", "validation", "test", "split_seed", "scale",
+    "dtype",
     "backend", "diverged_above",
 ]  # fmt: skip
 
@@ -104,13 +109,32 @@ def test_a_study_has_these_attributes() -> None:
     public = {name for name in (*tunelab.Study.__dataclass_fields__, *vars(tunelab.Study)) if not name.startswith("_")}
     assert public == {
         "name", "experiment", "folder", "trials", "best", "progress", "first_trial_s", "test", "mirror", "optuna",
-        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "frame", "held", "at_bounds", "notes",
+        "mlflow_experiment_id", "mlflow_run_id", "counts", "best_model", "best_checkpoint", "frame", "held",
+        "at_bounds", "notes",
     }  # fmt: skip
 
 
-def test_an_experiment_can_do_this() -> None:
-    public = {name for name in vars(Experiment) if not name.startswith(("_", "model_")) and name not in FIELDS}
-    assert public == {"configure", "draw", "from_json", "hash", "nodes", "objective", "run", "to_json"}
+SEARCHABLE = {
+    "bounds_of", "draw", "hash", "nodes", "objective", "on", "restored", "run", "to_json", "with_nodes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(Searchable, set()), (Experiment, {"configure", "from_json", "spelling"}), (Loop, {"from_json", "spelling"})],
+)
+def test_an_experiment_and_a_loop_can_do_this(kind: type[Searchable], more: set[str]) -> None:
+    own = {name for each in kind.__mro__ if issubclass(each, Searchable) for name in vars(each)}
+    public = {name for name in own if not name.startswith(("_", "model_")) and name not in kind.model_fields}
+    assert public == SEARCHABLE | more
+
+
+def test_a_loop_has_these_fields() -> None:
+    assert list(Loop.model_fields) == ["name", "maximize", "minimize", "function", "source", "parameters"]
+
+
+def test_a_checkpoint_can_do_this() -> None:
+    assert {name for name in vars(Checkpoint) if not name.startswith("_")} == {"save", "load"}
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

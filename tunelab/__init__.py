@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tunelab.contracts import Torch
     from tunelab.experiments import Experiment
+    from tunelab.loop import experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
     from tunelab.trial import Trial
@@ -20,9 +21,10 @@ _HOMES = {
     "Study": "tunelab.study",
     "Torch": "tunelab.contracts",
     "Trial": "tunelab.trial",
+    "experiment": "tunelab.loop",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment"]
 
 
 def __getattr__(name: str) -> Any:

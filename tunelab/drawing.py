@@ -97,6 +97,17 @@ def chosen(node: Node, params: Mapping[str, Value], name: str) -> Iterator[type[
             yield from chosen(value, params, f"{name}.{field}")
 
 
+def classes(node: Node) -> Iterator[type[Plugin]]:
+    """Yield the class of every plugin that may be drawn, those inside of others too."""
+    if isinstance(node, Choice):
+        for option in node.options:
+            yield from classes(option)
+    if isinstance(node, Plugin | Search):
+        yield _class(node)
+        for value in _given(node).values():
+            yield from classes(value)
+
+
 def varies(node: Node) -> bool:
     """Return whether anything in the node is searched."""
     if isinstance(node, Search):

@@ -11,9 +11,11 @@ function also has "of": "module:name", where that is found.
 """
 
 from dataclasses import asdict, replace
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
-from tunelab.contracts import Foreign, Plugin, Search, found_at, place_of
+from tunelab.contracts import Foreign, Plugin, Search, Value, found_at, place_of
 from tunelab.drawing import Node, settled, varies
 from tunelab.errors import ExperimentError
 from tunelab.plugins import CONTRACTS, Kind, listings, load, name_of
@@ -135,13 +137,7 @@ def node_of(given: Any, kind: Kind) -> Node:
         given = decode(given, kind)
     if isinstance(given, Choice):
         return Choice(*(node_of(option, kind) for option in given.options))
-    if isinstance(given, str):
-        given = load(kind, given)
-    if isinstance(given, type) and issubclass(given, Plugin):
-        given = given.search()
-    if isinstance(given, Search):
-        inside = {name: _inside(given.plugin, name, value) for name, value in given.fields.items()}
-        given = replace(given, fields=inside)
+    given = _opened(load(kind, given) if isinstance(given, str) else given)
     contract = CONTRACTS[kind]
     if isinstance(given, Search) and issubclass(given.plugin, contract):
         return settled(given)
@@ -150,3 +146,35 @@ def node_of(given: Any, kind: Kind) -> Node:
     wanted = f"a name, an instance of {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"
     what = "a range" if isinstance(given, Range) else repr(given)
     raise ExperimentError(f"{kind}: expected {wanted}, was {what}")
+
+
+def free_node_of(given: Any) -> Node:
+    """Return the node that a spelling means where anything may stand: a value, a range, a plugin; text is text.
+
+    Raises:
+        ExperimentError: anything else.
+    """
+    if isinstance(given, dict):
+        given = decode(given, None)
+    if isinstance(given, Choice):
+        return Choice(*(free_node_of(option) for option in given.options))
+    given = _opened(given)
+    if isinstance(given, Search):
+        return settled(given)
+    if isinstance(given, Integral | Real) and not isinstance(given, bool):  # NumPy's numbers too
+        given = int(given) if isinstance(given, Integral) else float(given)
+    if isinstance(given, Value | Float | Int | Plugin) and not (isinstance(given, float) and not isfinite(given)):
+        return given
+    raise ExperimentError(
+        f"expected a Float, Int or Choice, a finite number, text, True, False, None or a plugin, was {given!r}"
+    )
+
+
+def _opened(given: Any) -> Any:
+    """Return the search that a plugin's class means, with the plugins in it opened too; all else as it is."""
+    if isinstance(given, type) and issubclass(given, Plugin):
+        given = given.search()
+    if not isinstance(given, Search):
+        return given
+    inside = {name: _inside(given.plugin, name, value) for name, value in given.fields.items()}
+    return replace(given, fields=inside)

@@ -10,6 +10,7 @@
     └── RunError                    something failed while running (exit code 1)
         ├── AllTrialsFailed         every trial ended the same bad way
         ├── WorkerError             a training process stopped answering
+        ├── CheckpointError         a checkpoint that cannot be written, or is damaged
         └── TrackingError           the mirror could not be completed
 
 Every message says what was required, what was given, where, and what to do next.
@@ -64,6 +65,10 @@ class AllTrialsFailed(RunError):
 
 class WorkerError(RunError):
     """A training process stopped answering."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint that cannot be written, or is damaged."""
 
 
 class TrackingError(RunError):

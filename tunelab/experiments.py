@@ -1,33 +1,19 @@
 """`Experiment`: what is trained and what may vary. A frozen record with a JSON form and a hash."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, field_serializer, field_validator, model_validator
 
-from tunelab.contracts import Dataset, Model, Optimizer, Own, Plugin, Rule, Schedule, Search, Torch, Value
+from tunelab.contracts import Dataset, Model, Optimizer, OwnFunction, Plugin, Rule, Schedule, Search, Torch, Value
 from tunelab.data import Arrays, DataFile
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
-from tunelab.errors import ExperimentError, suggestion
+from tunelab.errors import ExperimentError
+from tunelab.searchable import Searchable, json_fields
 from tunelab.space import Range
-
-if TYPE_CHECKING:
-    from tunelab.study import Study
 
 BatchSize = PositiveInt | Literal["full"]
 
@@ -80,7 +66,7 @@ class Configuration:
         return penalised(self.optimizer, clip_norm, weight_decay)
 
 
-class Experiment(BaseModel):
+class Experiment(Searchable):
     """What is trained, and what may vary.
 
     Any of `model`, `optimizer`, `schedule`, `batch_size`, `epochs`, `warmup`, `weight_decay` and `clip_norm` may be
@@ -125,9 +111,8 @@ class Experiment(BaseModel):
     True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    spelling: ClassVar[str] = "Experiment"
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
     data: Any = None
     model: Any
     optimizer: Any
@@ -138,10 +123,8 @@ class Experiment(BaseModel):
     weight_decay: Any = 0.0
     clip_norm: Any = None
     steps_per_epoch: PositiveInt | None = None
-    loss: Literal["auto", "cross_entropy", "mean_squared_error"] | Own = "auto"
-    metrics: Mapping[str, Own] = Field(default_factory=dict)
-    maximize: str | None = None
-    minimize: str | None = None
+    loss: Literal["auto", "cross_entropy", "mean_squared_error"] | OwnFunction = "auto"
+    metrics: Mapping[str, OwnFunction] = Field(default_factory=dict)
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test: Annotated[float, Field(ge=0, lt=1)] = 0.0
     split_seed: Annotated[int, Field(ge=0)] = 0
@@ -149,19 +132,6 @@ class Experiment(BaseModel):
     dtype: Literal["float32", "float64"] = "float32"
     backend: Literal["numpy", "torch"] | Torch = "numpy"
     diverged_above: PositiveFloat = 1e8
-
-    def __init__(self, **fields: Any) -> None:
-        unknown = [field for field in fields if field not in type(self).model_fields]
-        if unknown:
-            known = suggestion(unknown[0], type(self).model_fields)
-            raise ExperimentError(f"Experiment has no field {unknown[0]!r}; {known}")
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = str(next(iter(first["loc"]), "Experiment"))
-            problem = "is required" if first["type"] == "missing" else f"{first['msg']}, was {first['input']!r}"
-            raise ExperimentError(f"Experiment: {where}: {problem}") from None
 
     @field_validator("data", mode="before")
     @classmethod
@@ -185,8 +155,6 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.maximize and self.minimize:
-            raise ExperimentError("Experiment: give maximize or minimize, not both")
         if self.validation + self.test >= 1:
             raise ExperimentError(
                 f"Experiment: validation={self.validation} and test={self.test} leave no row to train on; lower one"
@@ -208,28 +176,30 @@ class Experiment(BaseModel):
         """What may vary, by field."""
         return {field: getattr(self, field) for field in ("model", "optimizer", "schedule", *Training.model_fields)}
 
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the JSON form, in hexadecimal."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+    def bounds_of(self, field: str) -> tuple[type[Plugin], str]:
+        """Return whose bounds a field keeps that no plugin stands in."""
+        return Training, field
 
-    def to_json(self) -> str:
-        """Return the experiment as JSON, the same text for equal experiments."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1)
+    def with_nodes(self, nodes: Mapping[str, Node]) -> Self:
+        """Return the same with others of the nodes in their fields."""
+        return type(self)(**dict(self) | dict(nodes))
+
+    def on(self, backend: str) -> Self:
+        """Return the same, computed by another backend; raise `ExperimentError` for an unknown one."""
+        return type(self)(**dict(self) | {"backend": backend})
+
+    def restored(self, text: str) -> Self:
+        """Return what `to_json` wrote of an earlier form of this, on the data of this one."""
+        return type(self).from_json(text, data=self.data)
 
     @classmethod
-    def from_json(cls, text: str, *, data: Any = None) -> "Experiment":
+    def from_json(cls, text: str, *, data: Any = None) -> Self:
         """Return the experiment that `to_json` wrote; arrays are not in the JSON and must be given again as `data`.
 
         Raises:
             ExperimentError: text that is no experiment.
         """
-        try:
-            fields = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ExperimentError(f"no experiment in JSON: {error}") from None
-        if not isinstance(fields, dict):
-            raise ExperimentError(f"no experiment in JSON: expected an object, was {type(fields).__name__}")
+        fields = json_fields(text)
         return cls(**(fields | ({"data": data} if data is not None else {})))
 
     def draw(self, suggest: Suggest) -> dict[str, Value]:
@@ -259,12 +229,6 @@ class Experiment(BaseModel):
 
     def _full_batch(self, params: dict[str, Value]) -> bool:
         return any(issubclass(each, Rule) and each.full_batch for each in chosen(self.optimizer, params, "optimizer"))
-
-    def run(self, **settings: Any) -> "Study":
-        """Search the experiment: `tunelab.study.run(self, **settings)`, whose page lists the settings."""
-        from tunelab.study import run
-
-        return run(self, **settings)
 
 
 def dataset_of(given: Any) -> Dataset | None:

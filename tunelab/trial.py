@@ -10,8 +10,20 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from tunelab.checkpoint import Checkpoint
+
 Value = str | int | float | bool | None
 """One hyperparameter's value."""
+
+
+STOPPED = "stopped by the pruner"
+"""The reason of a trial that was pruned."""
+
+OBJECTIVE = "objective"
+"""What MLflow shows a complete trial's value as: no metric of a loop may be called so."""
+
+COLUMNS = ("trial", "state", "value", "reason", "seed", "seconds", "mlflow_run_id")
+"""What a study's frame says of a trial before its hyperparameters and metrics: no hyperparameter may be called so."""
 
 
 class State(StrEnum):
@@ -32,11 +44,13 @@ class Trial:
         number: its place in the study, from 0, as Optuna counts.
         seed: decides initial weights, batch order and dropout.
         params: flat hyperparameters, fixed and searched alike: `optimizer`, `optimizer.lr`, `batch_size`, ...
+        checkpoint: where a training loop of a person's own saves what it must not lose.
     """
 
     number: int
     seed: int
     params: Mapping[str, Value]
+    checkpoint: "Checkpoint | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ class Ended:
     Attributes:
         trial: the trial's number.
         state: how it ended.
-        reason: one sentence, for every state but complete.
+        reason: one sentence, for every state but complete; of a loop that raised, followed by its traceback.
         epoch, step: where it ended.
         weights: the trained parameters by name, sent only when this trial is the best its worker has seen.
     """
@@ -74,6 +88,11 @@ class Ended:
     step: int
     reason: str | None = None
     weights: "Mapping[str, np.ndarray] | None" = None
+
+    @property
+    def why(self) -> str | None:
+        """The first line of the reason."""
+        return _first_line(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,7 @@ class Result:
 
     Attributes:
         value: the objective at the last epoch; None unless the trial is complete.
+        reason: why it ended as it did, for every state but complete; of a loop that raised, with the traceback.
         curves: every reported metric over the epochs.
         started, seconds: wall-clock start (Unix seconds) and duration.
     """
@@ -101,6 +121,11 @@ class Result:
     curves: Mapping[str, Curve]
     started: float
     seconds: float
+
+    @property
+    def why(self) -> str | None:
+        """The first line of the reason."""
+        return _first_line(self.reason)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -231,3 +256,7 @@ class Progress:
     capacity: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+def _first_line(text: str | None) -> str | None:
+    return text if text is None else text.partition("\n")[0]

@@ -97,7 +97,7 @@ ARGUMENTS = {
     "not a Python file": (["notes.txt"], r"a Python file \(\.py\), not in notes.txt"),
     "a module in use": (["typing.py"], r"name of a module that is in use, typing; rename"),
     "unknown name": (["mine.py:y"], r"no experiment 'y'; .*Known: x"),
-    "a name of something else": (["mine.py:SGD"], r"SGD in mine.py is not an Experiment; .*Known: x"),
+    "a name of something else": (["mine.py:SGD"], r"SGD in mine.py is not an experiment; .*Known: x"),
     "no trials": (["mine.py", "--trials", "0"], r"trials must be .*above 0, was 0"),
     "no time": (["mine.py", "--timeout", "-1"], r"timeout must be .*above 0, was -1"),
     "no population": (["mine.py", "--population", "0"], r"population must be .*above 0, was 0"),

@@ -106,6 +106,32 @@ def test_a_target_without_a_parameter_that_the_plugin_needs_is_refused() -> None
         Paced(net)
 
 
+def test_what_the_plugin_declares_of_a_field_comes_before_the_annotation() -> None:
+    class Paced(Foreign):
+        lr: Annotated[float, Field(gt=0)]
+
+    def paced(lr: "int | Path" = 1, other: int = 2) -> None: ...
+    def unpaced(lr: float | None = None) -> None: ...
+
+    assert dict(Paced(paced)) == {"lr": 1.0, "other": 2}
+    with pytest.raises(PluginError, match="paced: lr: input should be greater than 0"):
+        Paced(paced, lr=0.0)
+    with pytest.raises(PluginError, match="unpaced: lr: field required"):
+        Paced(unpaced)
+
+
+def test_a_plugin_may_refuse_a_target() -> None:
+    class Picky(Foreign):
+        @classmethod
+        def require(cls, target: Any) -> None:
+            if target is Net:
+                raise PluginError("not that one")
+
+    with pytest.raises(PluginError, match="not that one"):
+        Picky.of(Net)
+    assert dict(Picky(colliding))
+
+
 def test_a_parameter_called_like_something_of_the_plugin_has_an_underscore_behind() -> None:
     made = Built(colliding, loss_="mae", copy_=5)
     assert dict(made) == {"loss_": "mae", "copy_": 5, "schema_": 2.0, "target_": 4}

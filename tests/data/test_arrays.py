@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunelab.contracts import Dataset
+from tunelab.contracts import Dataset, Inputs
 from tunelab.data import Arrays
 from tunelab.errors import DataError, PluginError
 
@@ -91,12 +91,74 @@ def test_json_identifies_the_rows_and_does_not_hold_them():
         ([[1, 2], [3]], [0, 1], "row 1 has length 1"),
         ([], [], "no rows"),
         (X, ["a", None, "b"], "y is None in row 1"),
-        (np.zeros((3, 2, 2)), Y, "flatten"),
+        (np.zeros((3, 2, 0)), Y, "no columns"),
     ],
 )
 def test_bad_arrays_are_refused_at_construction(x, y, message):
     with pytest.raises(DataError, match=f"^Arrays: .*{message}"):
         Arrays(x, y)
+
+
+IMAGES = np.arange(36.0).reshape(3, 1, 3, 4)
+TEXT = np.array([[0, 2, 1], [2, 1, 0], [1, 1, 2]])
+
+
+def test_images_are_kept_flat_and_their_shape_is_known():
+    table = Arrays(IMAGES, Y).load()
+    np.testing.assert_array_equal(table.x, IMAGES.reshape(3, 12))
+    assert (table.inputs, table.shape) == (Inputs((1, 3, 4)), (1, 3, 4))
+    assert Arrays(IMAGES.reshape(3, 12), Y, shape=(1, 3, 4)) == Arrays(IMAGES, Y)
+    assert Arrays(IMAGES, Y, shape=(3, 2, 2)).load().inputs == Inputs((3, 2, 2))
+    assert Arrays(X, Y, shape=(2,)) == Arrays(X, Y)
+    assert repr(Arrays(IMAGES, Y, symbols=36)) == (
+        "Arrays(x=float64 (3, 1, 3, 4), y=int64 (3,), targets='auto', symbols=36)"
+    )
+
+
+def test_symbols_are_what_is_said_to_be():
+    assert Arrays(TEXT, Y).load().inputs == Inputs((3,))
+    assert Arrays(TEXT, Y, symbols=5).load().inputs == Inputs((3,), symbols=5)
+
+
+def test_a_class_for_every_place_has_to_be_asked_for():
+    assert Arrays(TEXT, TEXT).load().targets == "values"
+    table = Arrays(TEXT, TEXT, targets="classes", symbols=3).load()
+    assert (table.targets, table.places, table.classes) == ("classes", 3, ("0", "1", "2"))
+    np.testing.assert_array_equal(table.y, TEXT)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Arrays(IMAGES.reshape(3, 12), Y),
+        Arrays(IMAGES, Y, shape=(1, 4, 3)),
+        Arrays(IMAGES, Y, symbols=36),
+        Arrays(IMAGES, Y, symbols=37),
+    ],
+)
+def test_what_a_row_is_tells_data_apart(other):
+    assert Arrays(IMAGES, Y) != other
+
+
+@pytest.mark.parametrize(
+    ("x", "fields", "message"),
+    [
+        (X, {"shape": (1, 8, 8)}, r"shape=\(1, 8, 8\) is 64 numbers a row, and x has 2; give \(channels"),
+        (TEXT, {"symbols": 2}, r"symbols=2 needs x of whole numbers from 0 to 1, and x\[0, 1\] is 2"),
+        (TEXT - 1, {"symbols": 2}, r"x\[0, 0\] is -1"),
+        (TEXT / 2, {"symbols": 2}, r"x\[0, 2\] is 0.5"),
+    ],
+)
+def test_what_a_row_cannot_be_is_refused(x, fields, message):
+    with pytest.raises(DataError, match=f"^Arrays: .*{message}"):
+        Arrays(x, Y, **fields)
+
+
+def test_tensors_are_taken_as_they_are():
+    torch = pytest.importorskip("torch")
+    images = torch.arange(36).reshape(3, 1, 3, 4)
+    assert Arrays(images, torch.tensor(Y)) == Arrays(IMAGES, Y)
+    assert Arrays(images.half(), torch.tensor(Y)).load().x.dtype == np.float64
 
 
 def test_missing_and_unknown_fields_are_named():

@@ -12,6 +12,12 @@ def test_equals_sklearn_divided_by_16():
     assert (table.x.dtype, table.y.dtype, table.targets) == (np.float64, np.int64, "classes")
 
 
+def test_a_row_is_an_image():
+    table = Digits().load()
+    assert table.inputs.shape == (1, 8, 8)
+    np.testing.assert_array_equal(table.x.reshape(-1, 8, 8) * 16, load_digits().images)
+
+
 def test_is_not_scaled_further():
     assert Digits.scale == "none"
     assert (Digits().load().x.min(), Digits().load().x.max()) == (0, 1)

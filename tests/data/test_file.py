@@ -120,7 +120,7 @@ def test_folders_and_other_kinds_are_refused(here):
         ({"x": np.array([[1, None]]), "y": [0]}, "Python objects, which is not read because it can run code"),
         ({"x": np.eye(2), "y": np.array(["a", "b"], object)}, "Python objects"),
         ({"x": [[1, np.nan], [1, 2]], "y": [0, 1]}, "column 1 of x is nan in row 0"),
-        ({"x": np.zeros((2, 4, 4)), "y": [0, 1]}, "flatten each row"),
+        ({"x": np.zeros((2, 0, 4)), "y": [0, 1]}, "no columns"),
     ],
 )
 def test_a_bad_npz_is_refused(here, arrays, message):
@@ -140,6 +140,14 @@ def test_what_is_not_npz_is_refused_and_never_run(here, content):
     with pytest.raises(DataError, match=r"^rows.npz: not a readable .npz file"):
         DataFile("rows.npz").load()
     assert not Path("exploded").exists()
+
+
+def test_an_npz_may_hold_images(here):
+    images = np.arange(24.0).reshape(2, 1, 3, 4)
+    np.savez("rows.npz", x=images, y=[0, 1])
+    table = DataFile("rows.npz").load()
+    assert table.inputs.shape == (1, 3, 4)
+    np.testing.assert_array_equal(table.x, images.reshape(2, 12))
 
 
 def test_a_single_array_named_npz_is_refused(here):

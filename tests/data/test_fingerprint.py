@@ -46,6 +46,19 @@ def test_depends_on_content(x, y):
     assert of(x, y) != of(X)
 
 
+def test_what_a_row_is_counts_where_it_is_more_than_a_list_of_numbers():
+    x, y = np.zeros((2, 12)), np.zeros((2, 1))
+    rows = [
+        {},
+        {"shape": (1, 3, 4)},
+        {"shape": (3, 2, 2)},
+        {"symbols": 1},
+        {"symbols": 2},
+        {"symbols": 1, "shape": (3, 4)},
+    ]
+    assert len({fingerprint(Table(x, y, "values", **row)) for row in rows}) == len(rows)
+
+
 def test_bytes_that_move_from_x_to_y_change_it():
     a, b = np.zeros((2, 2)), np.zeros((2, 1))
     assert fingerprint(Table(a, b, "values")) != fingerprint(Table(b, a, "values"))

@@ -106,6 +106,39 @@ def test_a_constant_column_becomes_zero(scale, value):
     assert (parts.shift[0], parts.spread[0]) == (value, 1)
 
 
+def images(rows=50):
+    dice = np.random.default_rng(3)
+    x = dice.standard_normal((rows, 3, 2, 4)) * np.array([1.0, 5.0, 0.0])[:, None, None] + 2
+    x[:, :, 0, 0] = 2
+    return Table(x.reshape(rows, -1), np.arange(rows) % 2, "classes", ("a", "b"), shape=(3, 2, 4))
+
+
+def test_of_an_image_each_channel_is_scaled_as_a_whole():
+    table = images()
+    parts = split(table, scale="standard")
+    shift, spread = parts.shift.reshape(3, 8), parts.spread.reshape(3, 8)
+    assert (np.ptp(shift, axis=1), np.ptp(spread, axis=1)) == (pytest.approx([0] * 3), pytest.approx([0] * 3))
+    scaled = parts.x_train.reshape(-1, 3, 2, 4)
+    np.testing.assert_allclose(scaled.mean((0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(scaled.var((0, 2, 3)), [1, 1, 0])
+    within = split(table, scale="minmax").x_train.reshape(-1, 3, 2, 4)
+    assert (within.min((0, 2, 3)).tolist(), within.max((0, 2, 3)).tolist()) == ([0, 0, 0], [1, 1, 0])
+
+
+def test_features_that_lie_from_0_to_1_are_known_to():
+    table = images()
+    assert [split(table, scale=scale).inputs.unit for scale in ("none", "standard", "minmax")] == [False, False, True]
+    assert split(Digits().load(), scale="none").inputs == Inputs((1, 8, 8), unit=True)
+
+
+def test_symbols_are_never_scaled():
+    table = Table(np.arange(20.0)[:, None], np.arange(20) % 2, "classes", ("a", "b"), symbols=20)
+    np.testing.assert_array_equal(np.sort(split(table, scale="none", validation=0.0).x_train[:, 0]), np.arange(20))
+    for scale in ("standard", "minmax"):
+        with pytest.raises(DataError, match=f"scale='{scale}': .* are symbols, .*; use scale='none'"):
+            split(table, scale=scale)
+
+
 def test_values_are_standardised_and_mapped_back():
     table = Diabetes().load()
     parts, raw = split(table, seed=2), split(table, seed=2, scale_targets=False)

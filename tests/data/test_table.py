@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tunelab.contracts import Inputs
 from tunelab.data.table import MOST_CLASSES, features, table, target
 from tunelab.errors import DataError
 
@@ -41,7 +42,8 @@ def test_booleans_are_features_and_one_axis_is_one_feature():
     ("x", "message"),
     [
         (3, r"\(rows, features\), was int"),
-        (np.zeros((3, 8, 8)), r"was \(3, 8, 8\); flatten each row"),
+        (np.array([[[1, 2], [3, NAN]]]), r"place \(1, 1\) of x is nan in row 0"),
+        (np.zeros((3, 0, 8)), "no columns"),
         ([], "no rows"),
         (np.zeros((0, 3)), "no rows"),
         (pd.DataFrame({"a": []}), "no rows"),
@@ -85,6 +87,24 @@ def test_labels_become_sorted_classes(y, classes, indices):
     assert found.y.dtype == np.int64
 
 
+def test_a_row_of_several_axes_stays_as_it_is_and_gives_the_table_its_shape():
+    x = np.arange(48).reshape(2, 3, 4, 2)
+    found = features(x, "here")
+    assert (found.shape, found.dtype) == (x.shape, np.float64)
+    made = table(found, np.array([0, 1]), "auto", source="test", where="here")
+    np.testing.assert_array_equal(made.x, x.reshape(2, 24))
+    assert (made.shape, made.inputs) == ((3, 4, 2), Inputs((3, 4, 2)))
+    assert table(features(x[:, 0, 0], "here"), np.array([0, 1]), "auto", source="test", where="here").shape == ()
+
+
+def test_wished_classes_of_several_columns_are_a_class_for_each_place():
+    found = read([["b", "a"], ["a", "c"]], "classes")
+    assert (found.targets, found.classes, found.outputs, found.places) == ("classes", ("a", "b", "c"), 3, 2)
+    np.testing.assert_array_equal(found.y, [[1, 0], [0, 2]])
+    assert read([[7, 9], [9, 7]], "classes").places == 2
+    assert read([[7, 9], [9, 7]]).targets == "values"
+
+
 def test_integers_are_classes_up_to_twenty_distinct_values():
     assert MOST_CLASSES == 20
     assert read(np.arange(20)).targets == "classes"
@@ -120,8 +140,9 @@ def test_a_wish_overrides():
         (["a", "a"], "auto", r"y has one class only \('a'\); at least two"),
         ([1, 1], "auto", "one class only"),
         (["a", "b"], "values", r"y is text \('a'\) and cannot be values"),
-        (np.eye(2), "classes", r"one column of labels, was \(2, 2\)"),
-        ([["a", "b"], ["c", "d"]], "auto", "one column of labels"),
+        (np.eye(2), "classes", r"y is one-hot, \(2, 2\); give one label a row: y.argmax\(axis=1\)"),
+        ([["a", "b"], ["c", "d"]], "auto", r"one column of labels, was \(2, 2\); .* targets='classes'"),
+        ([["a", "a"], ["a", "a"]], "classes", "one class only"),
         ([1.0, NAN], "auto", "y is nan in row 1"),
         ([[1.0, INF], [0.0, 1.0]], "auto", "column 1 of y is inf in row 0"),
         (["a", None], "auto", "y is None in row 1 .*fill or drop"),

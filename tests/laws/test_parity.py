@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+import torch
 
 from laws.runs import OPTIMIZERS, Run, drawn, one_of_each, train, values, varied
 from tunelab.models import MLP
-from tunelab.space import Float
+from tunelab.optimizers import Adam, Momentum, TorchOptimizer
+from tunelab.space import Choice, Float
+from tunelab.study.suggest import FixedSuggest
+from tunelab.trial import Trial
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 LOOSE = {"soap": 2e-3, "shampoo": 5e-4}
@@ -52,3 +56,27 @@ def test_a_member_on_torch_trains_alike_alone_and_in_company() -> None:
         alone = train(experiment, [trial], population=1)[trial.number]
         assert alone.end == together[trial.number].end
         assert together[trial.number].metric("val_loss") == pytest.approx(alone.metric("val_loss"), rel=1e-5)
+
+
+def test_a_class_of_torch_gives_the_curve_of_our_own_rule_wherever_it_trains() -> None:
+    """Places are fewer than trials, so that all are packed anew again and again."""
+    rules = {
+        "adam": Adam(lr=0.01),
+        "Adam": TorchOptimizer(torch.optim.Adam, lr=0.01),
+        "momentum": Momentum(lr=0.1, momentum=0.9),
+        "SGD": TorchOptimizer(torch.optim.SGD, lr=0.1, momentum=0.9),
+    }
+    model = MLP(width=6, activation="tanh", dropout=0.2)
+    experiment = varied(backend="torch", dtype="float64", optimizer=Choice(*rules.values()), model=model, epochs=4)
+    params = [experiment.draw(FixedSuggest({"optimizer": name})) for name in (*rules, *rules)]
+    trials = [Trial(number, 7, drawn) for number, drawn in enumerate(params)]
+    arrivals = {0: [0, 1, 2], 1: [3, 4], 3: [5, 6, 7]}
+    together = train(experiment, trials, population=3, arrivals=arrivals)
+    for trial in trials:
+        alone = train(experiment, [trial], population=1)[trial.number]
+        found = together[trial.number].metric("val_loss")
+        assert len(found) == 4
+        assert found == pytest.approx(alone.metric("val_loss"), rel=1e-9)
+        ours = 2 if trial.params["optimizer"] in ("momentum", "SGD") else 0
+        assert found == pytest.approx(together[ours].metric("val_loss"), rel=1e-9)
+    assert together[0].metric("val_loss") != pytest.approx(together[2].metric("val_loss"), rel=1e-3)

@@ -10,7 +10,9 @@ from tunelab.space import Float
 from .rules import POPULATIONS
 from .tensor_rules import TENSOR_POPULATIONS
 
-ALL: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__]
+ALL: list[type[Optimizer]] = [getattr(optimizers, name) for name in optimizers.__all__ if name != "TorchOptimizer"]
+"""All that have fields of their own; those of `TorchOptimizer` are somebody else's."""
+
 RULES = [each for each in ALL if issubclass(each, Rule)]
 OTHERS = [each for each in ALL if not issubclass(each, Rule)]
 MOMENTUM_LIKE = {"momentum", "rho", "beta1", "beta2", "adam_beta1", "adam_beta2"}

@@ -65,7 +65,7 @@ def test_a_study_in_which_every_trial_diverges_says_what_to_do(tmp_path: Path) -
     with pytest.raises(AllTrialsFailed) as caught:
         search(bowl(optimizer=SGD.search(lr=Float(50, 100)), epochs=20), tmp_path, tracker=tracker)
     said = str(caught.value)
-    assert said.startswith("no trial of bowl-1 completed (12 diverged); the most frequent reason: ")
+    assert said.startswith("no trial of bowl-1 completed (12 diverged); the most frequent reason, first in trial 0: ")
     assert said.endswith("; lower the upper end of the learning rate's range")
     assert tracker.summary is not None
     assert tracker.closed
@@ -80,7 +80,9 @@ def test_a_study_in_which_every_trial_diverges_says_what_to_do(tmp_path: Path) -
 @pytest.mark.parametrize("where", ["forward", "backward"])
 def test_a_model_that_always_raises_ends_the_study_early(where: str, tmp_path: Path) -> None:
     tracker = MemoryTracker()
-    with pytest.raises(AllTrialsFailed, match=r"the first \d+ trials all failed the same way: .*Error") as caught:
+    with pytest.raises(
+        AllTrialsFailed, match=r"the first \d+ trials all failed the same way, as trial 0 did: .*Error"
+    ) as caught:
         search(wine(model=Faulty(where=where)), tmp_path, trials=500, tracker=tracker)
     assert ("no way forward" in str(caught.value)) == (where == "forward")
     trials = held(tmp_path / "wine-1", "wine-1")

@@ -1,5 +1,6 @@
 """A journal of one writer holds what Optuna's own holds, and does not look for enqueued trials for ever."""
 
+import os
 from pathlib import Path
 
 import optuna
@@ -12,7 +13,7 @@ from tunelab.study.journal import OneWriterJournal
 
 
 def test_enqueued_trials_come_first_whenever_they_are_enqueued(tmp_path: Path) -> None:
-    study = optuna.create_study(storage=OneWriterJournal(JournalFileBackend(str(tmp_path / "journal"))))
+    study = optuna.create_study(storage=OneWriterJournal(tmp_path / "journal"))
     study.enqueue_trial({"x": 0.25})
     seen = []
     for number in range(6):
@@ -40,9 +41,35 @@ def test_trials_are_not_searched_for_what_is_not_there(tmp_path: Path, monkeypat
     found = JournalStorage.get_all_trials
     monkeypatch.setattr(JournalStorage, "get_all_trials", counted)
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study = optuna.create_study(
-        storage=OneWriterJournal(JournalFileBackend(str(tmp_path / "journal"))), sampler=sampler
-    )
+    study = optuna.create_study(storage=OneWriterJournal(tmp_path / "journal"), sampler=sampler)
     for _ in range(20):
         study.tell(study.ask(), 0.0)
     assert searched <= 2
+
+
+def test_reports_are_held_as_by_optuna_and_forced_with_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced = 0
+
+    def counted(descriptor: int) -> None:
+        nonlocal forced
+        forced += 1
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", counted)
+    study = optuna.create_study(storage=OneWriterJournal(tmp_path / "journal"))
+    trial = study.ask()
+    before = forced
+    for step in range(5):
+        trial.report(float(step), step)
+        again = optuna.load_study(
+            study_name=study.study_name, storage=JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
+        )
+        assert again.trials[0].intermediate_values[step] == step, "a line is there as soon as the report has returned"
+    assert forced == before
+    study.tell(trial, 1.0)
+    assert forced > before
+    assert again.trials[0].intermediate_values == study.trials[0].intermediate_values
+    assert not list(tmp_path.glob("journal.*")), "no lock is left behind"

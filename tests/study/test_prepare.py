@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tunelab import Choice, Experiment, Int
-from tunelab.data import fingerprint
+from tunelab.data import Arrays, fingerprint
 from tunelab.errors import DataError, ExperimentError, PluginError, TunelabError
 from tunelab.models import MLP, Branin, Quadratic
 from tunelab.optimizers import SGD, GradientDescent
@@ -36,6 +36,13 @@ def test_data_scales_in_its_own_way_unless_told() -> None:
     assert prepare(wine(data="digits"))[0].x_train.max() == 1
     assert (prepare(wine(data="digits"))[0].spread == 1).all()
     assert (prepare(wine(data="digits", scale="standard"))[0].shift != 0).any()
+
+
+def test_symbols_are_not_scaled_unless_told_which_is_refused() -> None:
+    text = Arrays(np.arange(80).reshape(20, 4) % 7, Y, symbols=7)
+    assert (prepare(wine(data=text, batch_size=8))[0].spread == 1).all()
+    with pytest.raises(DataError, match=r"scale='standard': .* symbols"):
+        prepare(wine(data=text, scale="standard"))
 
 
 def test_the_split_follows_from_its_own_seed() -> None:

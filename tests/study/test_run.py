@@ -112,6 +112,8 @@ def test_progress_is_true(mixed: tuple[Study, MemoryTracker, list[Snapshot]]) ->
         assert each.study == study.name
         assert each.total == 60
         assert each.done + each.running + each.waiting <= 60
+    assert (seen[0].done, seen[0].running, seen[0].fullness) == (0, 0, 0)
+    for each in seen[1:]:
         assert 0 < each.fullness <= 1
         assert 1 <= each.sharing <= 4
     last = study.progress

@@ -1,7 +1,7 @@
 """Plugins that break one law each. They live at the top level of a module, as a plugin that can be saved must."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -305,6 +305,16 @@ class WholeNumbers(Rows):
 class Images(Rows):
     def x(self) -> Any:
         return super().x()[:, :, None]
+
+
+class ShapedAmiss(Rows):
+    def load(self) -> Table:
+        return replace(super().load(), shape=(1, 2, 2))
+
+
+class HalfSymbols(Rows):
+    def load(self) -> Table:
+        return replace(super().load(), symbols=3)
 
 
 class LabelsFromOne(Rows):

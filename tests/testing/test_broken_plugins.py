@@ -71,6 +71,8 @@ BROKEN: list[tuple[Any, str, str]] = [
     (broken.OneMissing(), "test_features_are_finite_rows", r"x\[3, 1\] is nan; fill or drop"),
     (broken.WholeNumbers(), "test_features_are_finite_rows", "x must be float, was int64"),
     (broken.Images(), "test_features_are_finite_rows", r"must be \(rows, features\), was \(40, 3, 1\)"),
+    (broken.ShapedAmiss(), "test_a_row_is_what_it_says", r"shape \(1, 2, 2\) is 4 numbers a row, and x has 3"),
+    (broken.HalfSymbols(), "test_a_row_is_what_it_says", "x of 3 symbols must be whole numbers from 0 to 2"),
     (broken.LabelsFromOne(), "test_targets_are_what_they_say", "must run from 0 to 1, ran from 1 to 2"),
     (broken.FlatValues(), "test_targets_are_what_they_say", r"values must be \(rows, outputs\), were \(40,\)"),
 ]

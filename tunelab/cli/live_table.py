@@ -1,5 +1,7 @@
 """How far a study is, as a table in the terminal that is drawn again four times a second."""
 
+import sys
+import time
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -38,12 +40,13 @@ class LiveTable:
         self._scope = scope
         self._stop = stop
         self._last: Snapshot | None = None
+        self._shown = 0.0
         self._live = Live(
             console=Console(stderr=True),
             get_renderable=self._draw,
             refresh_per_second=FRAMES,
             transient=True,
-            redirect_stdout=False,
+            redirect_stdout=sys.stdout.isatty(),  # what a loop prints in this very process; JSON in a pipe stays there
         )
 
     def __enter__(self) -> Self:
@@ -57,13 +60,14 @@ class LiveTable:
 
     def show(self, snapshot: Snapshot) -> None:
         """Take what the next drawing shows."""
-        self._last = snapshot
+        self._last, self._shown = snapshot, time.monotonic()
 
     def _draw(self) -> RenderableType:
         if self._last is None:
             return Text(f"{self._scope.experiment}: starting")
         stopping = "stopping; Ctrl-C again stops at once" if self._stop.number is not None else ""
-        return draw(self._last, self._scope, self._live.console.size, stopping)
+        now = self._last.later(time.monotonic() - self._shown)  # a round may take minutes, and the clock must not stand
+        return draw(now, self._scope, self._live.console.size, stopping)
 
 
 def draw(snapshot: Snapshot, scope: Scope, size: ConsoleDimensions, stopping: str = "") -> RenderableType:

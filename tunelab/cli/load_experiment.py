@@ -10,10 +10,10 @@ from types import ModuleType
 import cloudpickle
 
 from tunelab.errors import ExperimentError, TunelabError, suggestion
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 
 
-def load_experiment(spec: str) -> tuple[Experiment, Path]:
+def load_experiment(spec: str) -> tuple[Searchable, Path]:
     """Return the experiment that `FILE` defines at module level, or the one that `FILE:NAME` names; and its file.
 
     What else the file defines reaches the training process by value, since no module of that name is to be found there.
@@ -82,19 +82,21 @@ def _line(error: BaseException, path: Path) -> int | None:
 
 def _said(error: BaseException) -> str:
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        text += f"; install it into this environment: pip install {error.name.partition('.')[0]}"
     return text if isinstance(error, TunelabError) else f"{type(error).__name__}{text and ': '}{text}"
 
 
-def _named(module: ModuleType, path: Path, name: str) -> Experiment:
+def _named(module: ModuleType, path: Path, name: str) -> Searchable:
     found = vars(module).get(name)
-    if isinstance(found, Experiment):
+    if isinstance(found, Searchable):
         return found
     if name in vars(module):
-        raise ExperimentError(f"{name} in {path} is not an Experiment; {suggestion(name, _experiments(module))}")
+        raise ExperimentError(f"{name} in {path} is not an experiment; {suggestion(name, _experiments(module))}")
     raise ExperimentError(f"{path} defines no experiment {name!r}; {suggestion(name, _experiments(module))}")
 
 
-def _only(module: ModuleType, path: Path) -> Experiment:
+def _only(module: ModuleType, path: Path) -> Searchable:
     found = _experiments(module)
     if len(set(map(id, found.values()))) == 1:
         return next(iter(found.values()))
@@ -104,9 +106,9 @@ def _only(module: ModuleType, path: Path) -> Experiment:
     raise ExperimentError(f"{path} defines {len(found)} experiments: {names}; choose one, as in {path}:{first}")
 
 
-def _experiments(module: ModuleType) -> dict[str, Experiment]:
+def _experiments(module: ModuleType) -> dict[str, Searchable]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, Experiment) and not name.startswith("_")
+        if isinstance(value, Searchable) and not name.startswith("_")
     }

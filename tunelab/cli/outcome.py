@@ -3,13 +3,16 @@
 import json
 import shlex
 import time
+from itertools import groupby
 from pathlib import Path
 
 import typer
 
 from tunelab.cli.progress import Scope, shown
+from tunelab.errors import RunError
+from tunelab.study.folder import WEIGHTS
 from tunelab.study.ledger import Snapshot
-from tunelab.study.study import WEIGHTS, Study
+from tunelab.study.study import Study
 from tunelab.trial import Result, State
 
 
@@ -63,12 +66,28 @@ def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> No
         typer.echo(f"  {name} {shown(value)}")
     print_notes(study)
     url = study.mirror.url or ""
-    typer.echo(f"\nfiles    {study.folder} (the best trial's trained model: {WEIGHTS})")
+    typer.echo(f"\nfiles    {study.folder}{_kept(study)}")
     typer.echo(f"compare  {url if url.startswith('http') else shlex.join(ui)}")
 
 
+def _kept(study: Study) -> str:
+    """Return what of the best trial is kept in the study's folder, where anything is."""
+    if (study.folder / WEIGHTS).exists():
+        return f" (the best trial's trained model: {WEIGHTS})"
+    try:
+        return f" (the best trial's checkpoint: {study.best_checkpoint().folder.relative_to(study.folder)})"
+    except RunError:
+        return ""
+
+
 def print_notes(study: Study, *, err: bool = False) -> None:
-    """Print at which bounds the best trial lies, and what the number of trials was too small to search."""
+    """Print why trials failed, at which bounds the best one lies, and what so few trials were too few to search."""
+    failed = [result for result in study.trials if result.state is State.FAILED]
+    for why, alike in groupby(sorted(failed, key=lambda result: result.why or ""), key=lambda result: result.why):
+        numbers = [result.trial.number for result in alike]
+        more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+        typer.secho("failed: ", fg="red", bold=True, nl=False, err=err)
+        typer.echo(f"trial {numbers[0]}{more}: {why}", err=err)
     for at in study.at_bounds:
         typer.secho("warning: ", fg="yellow", bold=True, nl=False, err=err)
         way = "upwards" if at.side == "upper" else "downwards"

@@ -12,7 +12,7 @@ from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
 if TYPE_CHECKING:
-    from tunelab.experiments import Experiment
+    from tunelab.searchable import Searchable
 
 
 def run(
@@ -57,7 +57,7 @@ def run(
 
         experiment, path = load_experiment(file)
         if backend is not None:
-            experiment = type(experiment)(**dict(experiment) | {"backend": backend})
+            experiment = experiment.on(backend)
 
         from tunelab.cli.outcome import json_line, print_notes, print_study
         from tunelab.cli.progress import Scope
@@ -94,7 +94,7 @@ def run(
             print_study(study, scope, STARTED, ui_hint(tracking_uri, folder))
 
 
-def _widened(experiment: "Experiment", folder: Path, storage: str | None) -> "Experiment":
+def _widened(experiment: "Searchable", folder: Path, storage: str | None) -> "Searchable":
     """Return the experiment with wider ranges, and say on standard error which."""
     from tunelab.study.widen import widened
 

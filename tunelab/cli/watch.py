@@ -20,18 +20,20 @@ class Watch:
 
     Attributes:
         last: the newest snapshot.
+        shown: when it came, by the monotonic clock.
         first_trial_s: seconds from this process's start to the first complete trial.
     """
 
     def __init__(self, progress: Progress, stop: StopSignal) -> None:
         self.last: Snapshot | None = None
+        self.shown = 0.0
         self.first_trial_s: float | None = None
         self._progress = progress
         self._stop = stop
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Show the snapshot; raise `KeyboardInterrupt` if a signal came."""
-        self.last = snapshot
+        self.last, self.shown = snapshot, time.monotonic()
         if self.first_trial_s is None and snapshot.counts[State.COMPLETE]:
             self.first_trial_s = time.time() - STARTED
         self._progress.show(snapshot)
@@ -54,7 +56,7 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
             yield watch
     except (KeyboardInterrupt, WorkerError, TrackingError):
         if watch.last is not None:
-            print_kept(watch.last, scope, folder)
+            print_kept(watch.last.later(time.monotonic() - watch.shown), scope, folder)
         raise
 
 

@@ -10,19 +10,19 @@ rest of it is shared.
 from tunelab.contracts.arrays import Array, Hyper, Targets
 from tunelab.contracts.backend import Backend, Torch
 from tunelab.contracts.dataset import Dataset, Inputs, Outputs, Table
-from tunelab.contracts.executor import Executor
+from tunelab.contracts.executor import Executor, Work, Worker
 from tunelab.contracts.foreign import Foreign
 from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
 from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor
-from tunelab.contracts.optimizer import Optimizer, Rule, Step, Sums, Wrapper
-from tunelab.contracts.places import Own, found_at, place_of
+from tunelab.contracts.optimizer import Optimizer, Own, Rule, Step, Sums, Wrapper
+from tunelab.contracts.places import OwnFunction, found_at, place_of
 from tunelab.contracts.plugin import INSIDE, Plugin, Search, Value
 from tunelab.contracts.schedule import Schedule
 from tunelab.contracts.tracker import Tracker
 
 __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Foreign", "Hyper", "Inputs", "Layer", "LayerModel",
-    "Loss", "Model", "ModuleModel", "Network", "Optimizer", "Outputs", "Own", "Parameter", "Passes", "Plugin", "Rule",
-    "Schedule", "Search", "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor", "Torch",
-    "Tracker", "Value", "Wrapper", "found_at", "place_of",
+    "Loss", "Model", "ModuleModel", "Network", "Optimizer", "Outputs", "Own", "OwnFunction", "Parameter", "Passes",
+    "Plugin", "Rule", "Schedule", "Search", "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor",
+    "Torch", "Tracker", "Value", "Work", "Worker", "Wrapper", "found_at", "place_of",
 ]  # fmt: skip

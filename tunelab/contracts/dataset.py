@@ -54,7 +54,7 @@ class Table:
 
     Attributes:
         x: features `(rows, features)`, float, flat whatever their shape.
-        y: class indices `(rows,)`, integer, or `(rows, length)` where each place of a row has one; or values
+        y: class indices `(rows,)`, integer, or `(rows, places)` where each place of a row has one; or values
             `(rows, outputs)`, float.
         targets: which of the two.
         classes: the labels that the indices stand for.
@@ -91,7 +91,7 @@ class Dataset(Plugin):
     """Where the rows come from.
 
     Attributes:
-        scale: how features are scaled unless the experiment says otherwise.
+        scale: how features are scaled unless the experiment says otherwise; symbols never are.
     """
 
     scale: ClassVar[Literal["standard", "minmax", "none"]] = "standard"

@@ -1,14 +1,34 @@
-"""An executor: where populations train."""
+"""An executor: where trials train; and what it runs there: a worker, which a job makes."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from tunelab.trial import Orders, Progress
 
 
+class Worker(Protocol):
+    """Trains the trials that it is given, one round after another."""
+
+    def round(self, orders: "Orders") -> "Progress":
+        """Admit and stop trials as ordered, then train until somebody has something to report."""
+
+    def close(self) -> None:
+        """Let go of the trials that still train."""
+
+
+class Work(Protocol):
+    """All that is needed to train any trial of a study; it may travel to another process, and makes the worker there.
+
+    It holds the study's experiment and, where there is one, its data.
+    """
+
+    def worker(self) -> Worker:
+        """Return a worker that has no trial yet."""
+
+
 class Executor(ABC):
-    """Where populations train. Orders and progress go in lockstep: progress r answers orders r.
+    """Where trials train. Orders and progress go in lockstep: progress r answers orders r.
 
     A caller may send orders ahead of the progress that it has received; a worker then never waits for the caller.
     """

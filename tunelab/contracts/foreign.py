@@ -8,7 +8,8 @@ from operator import or_
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from tunelab.contracts.places import found_at
 from tunelab.contracts.plugin import Plugin, Search
@@ -102,6 +103,15 @@ class Foreign(Plugin):
         return ()
 
     @classmethod
+    def require(cls, target: Any) -> None:
+        """Raise `PluginError` for a target that the plugin cannot be made of."""
+
+    @classmethod
+    def traits(cls, target: Any) -> Mapping[str, Any]:
+        """Return the attributes of a target's class that depend on the target, by name."""
+        return {}
+
+    @classmethod
     def label(cls) -> str:
         """Return the target's own name."""
         return super().label() if cls.maker is None else cls.__name__
@@ -159,11 +169,12 @@ def _instance(maker: type[Foreign], target: Any, fields: Mapping[str, Any]) -> F
 
 @cache
 def _made(cls: type[Foreign], target: Any) -> type[Any]:
+    cls.require(target)
     fields: dict[str, tuple[Any, Any]] = {}
     spelt, kept = {}, {}
     for name, parameter in _parameters(cls, target).items():
         try:
-            annotation, default = _field(parameter)
+            annotation, default = _field(parameter, cls.model_fields.get(name))
         except ValidationError:
             kept[name] = parameter.default
             continue
@@ -178,6 +189,7 @@ def _made(cls: type[Foreign], target: Any) -> type[Any]:
     body = {name: default for name, (_, default) in fields.items() if default is not inspect.Parameter.empty}
     body |= {"__annotations__": {name: annotation for name, (annotation, _) in fields.items()}}
     body |= {"__module__": cls.__module__, "__doc__": inspect.getdoc(target)}
+    body |= cls.traits(target)
     body |= {"target": target, "maker": cls, "spelt": spelt, "kept": kept}
     return types.new_class(target.__name__, (cls,), exec_body=lambda namespace: namespace.update(body))
 
@@ -204,13 +216,16 @@ def _is_private(parameter: inspect.Parameter) -> bool:
     return parameter.name.startswith("_") and parameter.default is not inspect.Parameter.empty
 
 
-def _field(parameter: inspect.Parameter) -> tuple[Any, Any]:
-    """Return annotation and default of the field that a parameter becomes.
+def _field(parameter: inspect.Parameter, declared: FieldInfo | None) -> tuple[Any, Any]:
+    """Return annotation and default of the field that a parameter becomes; what the plugin declares comes first.
 
     Raises:
         ValidationError: its default is no plain value.
     """
     annotation, default = _plain(parameter.annotation) or Plain, parameter.default
+    if declared is not None:
+        own: Any = Annotated[declared.annotation, Field(), *declared.metadata]
+        return own, _fitting(own, default)
     if default is inspect.Parameter.empty:
         return annotation, default
     if default is None:
@@ -219,6 +234,13 @@ def _field(parameter: inspect.Parameter) -> tuple[Any, Any]:
         return annotation, _taken(annotation, default)
     except ValidationError:  # the annotation of `width: int = "auto"` is wrong
         return Plain, _taken(Plain, default)
+
+
+def _fitting(annotation: Any, default: Any) -> Any:
+    try:
+        return _taken(annotation, default)
+    except ValidationError:  # a learning rate of None, say: the field has no default
+        return inspect.Parameter.empty
 
 
 def _taken(annotation: Any, default: Any) -> Any:

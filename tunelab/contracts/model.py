@@ -144,7 +144,7 @@ class ModuleModel(Model):
             DataError: inputs or outputs that it is not for (a row of numbers, where it takes images).
         """
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what `module` would refuse: asked before anything trains, in a process without torch.
 
         Raises:

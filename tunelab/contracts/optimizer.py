@@ -1,7 +1,7 @@
 """An optimizer: a rule, a wrapper around one, or a sequence of these."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,12 +22,14 @@ class Optimizer(Plugin):
         copies: those of the slots that begin as a copy of the parameters.
         averages: it is evaluated and saved at other parameters than those that it trains at (`average`).
         second_gradient: it asks for the gradient more than once a step (`Step.gradient`).
+        backends: those that it trains on.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
     copies: ClassVar[tuple[str, ...]] = ()
     averages: ClassVar[bool] = False
     second_gradient: ClassVar[bool] = False
+    backends: ClassVar[tuple[str, ...]] = ("numpy", "torch")
 
     @property
     @abstractmethod
@@ -92,7 +94,8 @@ class Optimizer(Plugin):
     def average(self, xp: Any, theta: Array, slots: Mapping[str, Array], scratch: Array) -> None:
         """Replace the parameters trained at by those to evaluate, in place; only called if it `averages`.
 
-        `theta` and `scratch`, which is of no particular content, are `(P, n)`; `slots` must stay as they are.
+        `theta` and `scratch`, which is of no particular content, are `(P, n)`; `slots` must stay as they are. A rule
+        that sees members is given one of them, as in `Rule.update`.
         """
 
 
@@ -123,7 +126,8 @@ class Rule(Optimizer):
 
     Attributes:
         sees: what one call of `update` is given: `"elements"`, any part of the flat vector, which is fastest;
-            `"tensors"`, one tensor `(P, *shape)` at a time; or `"whole"`, the flat vector of every member `(P, n)`.
+            `"tensors"`, one tensor `(P, *shape)` at a time; `"whole"`, the flat vector of every member `(P, n)`; or
+            `"members"`, the tensors `(*shape)` of one member, for which it keeps an object of its own (`begin`).
         scheduled: the fields that warm-up and schedule multiply; a rule with two learning rates names both.
         full_batch: every step sees the whole training part, whatever the experiment's batch size.
         sums: slots that hold a discounted sum: x <- decay * x + g, or + g^2; by name, which of the two, and the field
@@ -131,7 +135,7 @@ class Rule(Optimizer):
     """
 
     lr: float
-    sees: ClassVar[Literal["elements", "tensors", "whole"]] = "elements"
+    sees: ClassVar[Literal["elements", "tensors", "whole", "members"]] = "elements"
     scheduled: ClassVar[tuple[str, ...]] = ("lr",)
     full_batch: ClassVar[bool] = False
     sums: ClassVar[Sums] = {}
@@ -145,9 +149,21 @@ class Rule(Optimizer):
         """Return what it is changed into."""
         return change(self)
 
+    def begin(self, theta: Sequence[Array], seed: int) -> "Own | None":
+        """Return what it keeps for one member; None unless it sees members.
+
+        Args:
+            theta: the member's tensors before its first step, `(*shape)` each.
+            seed: the member's own, for what is drawn at random.
+        """
+        return None
+
     @abstractmethod
     def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Hyper, scratch: Array) -> None:
         """Take one step in place.
+
+        A rule that sees members is given one of them: its tensors as a tuple for `theta` and for `grad`, its `Own` as
+        the only slot, `own`, and numbers of Python for `k`.
 
         Args:
             xp: the array namespace.
@@ -158,6 +174,14 @@ class Rule(Optimizer):
                 has axes behind the first.
             scratch: `(P, n)`, of no particular content; may be overwritten.
         """
+
+
+class Own(ABC):
+    """What a rule that sees members keeps for one of them. It pickles with all its state, but without the tensors."""
+
+    @abstractmethod
+    def bind(self, theta: Sequence[Array], grad: Sequence[Array]) -> None:
+        """Step these tensors from now on, `(*shape)` each: they hold what the last ones held, at another place."""
 
 
 class Wrapper(Optimizer):

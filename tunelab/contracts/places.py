@@ -46,7 +46,7 @@ def _shown(target: Any) -> str:
     return place_of(target) if hasattr(target, "__qualname__") else repr(target)
 
 
-Own = Annotated[Callable[..., Any], BeforeValidator(_called), PlainSerializer(_shown, when_used="json")]
+OwnFunction = Annotated[Callable[..., Any], BeforeValidator(_called), PlainSerializer(_shown, when_used="json")]
 """A field for a person's own function, or any object that can be called.
 
 In JSON a function is `module:name`, and found again there; an object is what it shows itself as, and must be given

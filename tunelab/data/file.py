@@ -30,7 +30,8 @@ class DataFile(Dataset):
     """Rows in a `.csv`, `.parquet` or `.npz` file: `DataFile("houses.csv", target="price")`.
 
     A csv has commas between its fields, UTF-8, and a first line that names its columns. An npz holds the arrays `x`
-    `(rows, features)` and `y`. Every column but the target is a feature, and must be numeric or boolean.
+    `(rows, features)`, or `(rows, channels, height, width)`, and `y`. Every column but the target is a feature, and
+    must be numeric or boolean.
 
     Args:
         path: the file, as given; a relative path starts where the program was started, `~` is the home folder.

@@ -10,11 +10,22 @@ from tunelab.contracts import Table
 def fingerprint(table: Table) -> str:
     """Return the SHA-256 of a table's x and y, in hexadecimal: their dtype, shape and values, whatever their layout.
 
+    What a row is counts too, where it is more than a list of numbers: its shape, and how many symbols there are.
+
     >>> x, y = np.eye(2), np.array([0, 1])
     >>> fingerprint(Table(x, y, "classes", ("a", "b"))) == fingerprint(Table(x.T, y, "classes", ("c", "d")))
     True
     """
-    return digest(table.x, table.y)
+    return digest(table.x, table.y, *row(table))
+
+
+def row(table: Table) -> tuple[np.ndarray, ...]:
+    """Return what a row is, as an array to hash; nothing where it is a list of numbers.
+
+    >>> row(Table(np.zeros((2, 4)), np.zeros((2, 1)), "values", shape=(1, 2, 2)))
+    (array([0, 1, 2, 2]),)
+    """
+    return (np.array((table.symbols, *table.shape)),) if table.shape or table.symbols else ()
 
 
 def digest(*arrays: np.ndarray) -> str:

@@ -10,7 +10,11 @@ from tunelab.data.partition import PARTS, partition
 from tunelab.errors import DataError
 
 Scale = Literal["standard", "minmax", "none"]
-"""How the training part's features are scaled: to mean 0 and variance 1, to [0, 1], or not at all."""
+"""How the training part's features are scaled: to mean 0 and variance 1, to [0, 1], or not at all.
+
+Each column by itself; of an image, each channel: single pixels at an edge are seldom other than 0, and scaled by
+themselves would outweigh all others.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,11 +107,12 @@ def split(
         table: all rows.
         validation, test: shares of the rows, 0 to 1; the rest is trained on.
         seed: decides which rows; nothing else does.
-        scale: of the features.
+        scale: of the features; `"none"` for symbols, whose numbers are names.
         scale_targets: whether values are standardised; without meaning for classes.
 
     Raises:
-        DataError: shares out of range, a part that would be empty, or a column too wide to be scaled in float64.
+        DataError: shares out of range, a part that would be empty, a column too wide to be scaled in float64, or
+            symbols that shall be scaled.
 
     >>> from tunelab.data import Diabetes
     >>> parts = split(Diabetes().load(), validation=0.2, test=0.1, seed=0)
@@ -118,16 +123,19 @@ def split(
     """
     if not len(table.x):
         raise DataError("the data has no rows; at least two are needed, to train on one and validate on another")
+    if table.symbols and scale != "none":
+        raise DataError(f"scale={scale!r}: this data's features are symbols, whose numbers are names; use scale='none'")
     is_labelled = table.targets == "classes"
     groups = table.y if is_labelled and not table.places else np.zeros(len(table.x), dtype=np.int64)
     rows = partition(groups, validation=validation, test=test, seed=seed)
-    shift, spread = _scaling(table.x[rows[0]], scale)
+    channels = table.shape[0] if len(table.shape) == 3 else table.x.shape[1]
+    shift, spread = _scaling(table.x[rows[0]], scale, channels)
     xs = [_scaled(table.x[part], shift, spread, "x") for part in rows]
     if is_labelled:
         target_shift, target_spread = np.zeros(table.outputs), np.ones(table.outputs)
         ys = [np.ascontiguousarray(table.y[part], dtype=np.int64) for part in rows]
     else:
-        target_shift, target_spread = _scaling(table.y[rows[0]], "standard" if scale_targets else "none")
+        target_shift, target_spread = _scaling(table.y[rows[0]], "standard" if scale_targets else "none", table.outputs)
         ys = [_scaled(table.y[part], target_shift, target_spread, "y") for part in rows]
     return Split(
         x_train=xs[0],
@@ -152,17 +160,20 @@ def _in_unit(x: np.ndarray) -> bool:
     return bool(x.size and x.min() >= 0 and x.max() <= 1)
 
 
-def _scaling(train: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    values = train.astype(np.float64, copy=False)
-    columns = values.shape[1]
+def _scaling(train: np.ndarray, scale: Scale, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return shift and spread of each column; columns come in so many groups of neighbours that are scaled alike."""
+    rows, columns = train.shape
     if scale == "none":
         return np.zeros(columns), np.ones(columns)
-    low, high = values.min(axis=0), values.max(axis=0)
+    values = train.astype(np.float64, copy=False).reshape(rows, groups, -1)
+    low, high = values.min(axis=(0, 2)), values.max(axis=(0, 2))
     with np.errstate(over="ignore", invalid="ignore"):
-        shift, spread = (values.mean(axis=0), values.std(axis=0)) if scale == "standard" else (low, high - low)
+        found = (values.mean(axis=(0, 2)), values.std(axis=(0, 2))) if scale == "standard" else (low, high - low)
+    shift, spread = found
     # A constant column's computed mean is a rounding error away from it, and that error would be its spread.
     is_constant = (low == high) | (spread == 0)
-    return np.where(is_constant, low, shift), np.where(is_constant, 1.0, spread)
+    each = columns // groups
+    return np.repeat(np.where(is_constant, low, shift), each), np.repeat(np.where(is_constant, 1.0, spread), each)
 
 
 def _scaled(values: np.ndarray, shift: np.ndarray, spread: np.ndarray, name: str) -> np.ndarray:

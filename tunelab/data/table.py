@@ -1,5 +1,6 @@
 """From whatever holds rows to a `Table`: each step returns plain arrays, or a `DataError` that says where they fail."""
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -22,23 +23,30 @@ _MISSING = ("None", "nan", "<NA>", "NaT")
 
 
 def features(x: Any, where: str) -> np.ndarray:
-    """Return x as finite float64 `(rows, features)`; a single axis is one feature of many rows.
+    """Return x as finite float64 `(rows, features)`, or `(rows, ...)` as it is where a row has several axes.
 
     Args:
-        x: an array, a nested list, a pandas or polars frame, a tensor.
+        x: an array, a nested list, a pandas or polars frame, a tensor; a single axis is one feature of many rows.
         where: what the error message begins with.
 
     Raises:
         DataError: no rows, no columns, ragged, not numbers, or not finite; says the column and the first such row.
 
-    >>> features([1, 2, 3], "here").shape
-    (3, 1)
+    >>> features([1, 2, 3], "here").shape, features(np.zeros((5, 3, 8, 8)), "here").shape
+    ((3, 1), (5, 3, 8, 8))
     >>> features([[1, "red"], [2, "blue"]], "x")
     Traceback (most recent call last):
     tunelab.errors.DataError: x: column 1 of x holds 'red' in row 0 (counted from 0), not a number; encode it as numbers
     """
-    values, names = _columns(x, where) if getattr(x, "ndim", 0) == 2 and hasattr(x, "iloc") else _matrix(x, where)
-    return _finite(values, names, where)
+    if getattr(x, "ndim", 0) == 2 and hasattr(x, "iloc"):
+        values, names = _columns(x, where)
+        return _finite(values, names, where)
+    array = _array(x, "x", where)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim < 2:
+        raise DataError(f"{where}: x must be (rows, features), was {_shape(x, array)}; give an array or a list of rows")
+    values, names = _matrix(array, where)
+    return _finite(values, names, where).reshape(array.shape)
 
 
 def target(y: Any, where: str, name: str = "y") -> np.ndarray:
@@ -74,34 +82,45 @@ def table(x: np.ndarray, y: np.ndarray, wish: Wish, *, source: str, where: str, 
     """Return rows as a `Table`; class labels become indices in sorted order.
 
     Args:
-        x: what `features` returned.
-        y: what `target` returned.
+        x: what `features` returned; several axes of a row become the table's `shape`.
+        y: what `target` returned; several columns are a class for each place of a row where classes are wished.
         wish: what to read y as.
         source: where the rows came from.
         where: what the error message begins with.
         name: what the message calls y.
 
     Raises:
-        DataError: x and y differ in length, text where values are wished, several columns where classes are, or fewer
-            than two classes.
+        DataError: x and y differ in length, text where values are wished, one-hot columns or unwished columns of text,
+            or fewer than two classes.
 
     >>> table(np.eye(3), np.array(["b", "a", "b"]), "auto", source="here", where="here").y
     array([1, 0, 1])
     """
+    x, shape = x.reshape(len(x), -1), x.shape[1:] if x.ndim > 2 else ()
     if len(x) != len(y):
         raise DataError(f"{where}: x has {len(x)} rows and {name} {len(y)}; each row needs one target")
     if (wish if wish != "auto" else _reading(y)) == "values":
         if y.dtype.kind == "U":
             raise DataError(f"{where}: {name} is text ({str(y.flat[0])!r}) and cannot be values; use targets='classes'")
-        return Table(x, y.astype(np.float64).reshape(len(y), -1), "values", source=source)
-    if y.ndim == 2:
-        raise DataError(f"{where}: {name} must be one column of labels, was {y.shape}; for one-hot, y.argmax(axis=1)")
+        return Table(x, y.astype(np.float64).reshape(len(y), -1), "values", source=source, shape=shape)
+    if y.ndim == 2 and wish == "auto":
+        raise DataError(
+            f"{where}: {name} must be one column of labels, was {y.shape}; for a label at each place of a row, "
+            "targets='classes'"
+        )
+    if _is_one_hot(y):
+        raise DataError(f"{where}: {name} is one-hot, {y.shape}; give one label a row: y.argmax(axis=1)")
     labels, indices = np.unique(y, return_inverse=True)
     if len(labels) < 2:
         raise DataError(
             f"{where}: {name} has one class only ({str(labels[0])!r}); at least two are needed, or targets='values'"
         )
-    return Table(x, indices.astype(np.int64), "classes", tuple(str(label) for label in labels), source)
+    classes = tuple(str(label) for label in labels)
+    return Table(x, indices.astype(np.int64).reshape(y.shape), "classes", classes, source, shape)
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    return y.ndim == 2 and y.dtype.kind in "biuf" and set(np.unique(y)) == {0, 1} and bool((y.sum(axis=1) == 1).all())
 
 
 def _reading(y: np.ndarray) -> Wish:
@@ -120,17 +139,18 @@ def _columns(frame: Any, where: str) -> tuple[np.ndarray, list[str]]:
     return np.column_stack(columns), names
 
 
-def _matrix(x: Any, where: str) -> tuple[np.ndarray, list[str]]:
-    array = _array(x, "x", where)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2:
-        remedy = "flatten each row: x.reshape(len(x), -1)" if array.ndim else "give an array or a list of rows"
-        raise DataError(f"{where}: x must be (rows, features), was {_shape(x, array)}; {remedy}")
-    _require_some(len(array), array.shape[1], where)
-    names = [f"column {i} of x" for i in range(array.shape[1])]
+def _matrix(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
+    """Return flat rows, and what to call each of their columns."""
+    _require_some(len(array), math.prod(array.shape[1:]), where)
+    names = [f"{_place(index)} of x" for index in np.ndindex(array.shape[1:])]
+    array = array.reshape(len(array), -1)
     if array.dtype.kind in "biuf":
         return array.astype(np.float64, order="C"), names
     return np.column_stack([_numbers(column, name, where) for column, name in zip(array.T, names, strict=True)]), names
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return f"column {index[0]}" if len(index) == 1 else f"place {index}"
 
 
 def _require_some(rows: int, columns: int, where: str) -> None:

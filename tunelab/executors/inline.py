@@ -4,8 +4,7 @@ from collections import deque
 
 from threadpoolctl import ThreadpoolController
 
-from tunelab.contracts import Executor
-from tunelab.training.trainer import Job, Trainer
+from tunelab.contracts import Executor, Work
 from tunelab.trial import Orders, Progress
 
 
@@ -16,8 +15,8 @@ class InlineExecutor(Executor):
         job: what to train.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._trainer = Trainer(job)
+    def __init__(self, job: Work) -> None:
+        self._worker = job.worker()
         self._orders: deque[Orders] = deque()
         self._threads = ThreadpoolController()
 
@@ -28,8 +27,9 @@ class InlineExecutor(Executor):
     def receive(self) -> Progress:
         """Train the oldest round not trained yet, on one BLAS thread: more would change the last bit."""
         with self._threads.limit(limits=1, user_api="blas"):
-            return self._trainer.round(self._orders.popleft())
+            return self._worker.round(self._orders.popleft())
 
     def close(self) -> None:
-        """Forget what is queued."""
+        """Forget what is queued, and let go of what trains."""
         self._orders.clear()
+        self._worker.close()

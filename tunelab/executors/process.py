@@ -1,5 +1,6 @@
 """Train in one worker process, which imports neither Optuna nor MLflow and uses one BLAS thread."""
 
+import codecs
 import os
 import pickle
 import subprocess
@@ -11,11 +12,16 @@ from typing import Any
 
 import cloudpickle
 
-from tunelab.contracts import Executor
-from tunelab.errors import TunelabError, WorkerError
+from tunelab.contracts import Executor, Work
+from tunelab.errors import ExperimentError, TunelabError, WorkerError
 from tunelab.interpreter import command, import_path
-from tunelab.training.trainer import Job
 from tunelab.trial import Orders, Progress
+
+GRACE = 10.0
+"""Seconds that a loop may take to clean up behind itself (its `finally`) before its process is killed."""
+
+LAST_WORDS = 1.0
+"""Seconds to wait for what a worker printed last: a process that it started may keep the pipe open."""
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -24,24 +30,32 @@ class ProcessExecutor(Executor):
     """Trains in a process of its own, one round behind another without waiting for the caller.
 
     The job travels by cloudpickle, so that classes and functions of a script or a notebook travel too; orders and
-    progress are plain pickles between two processes that trust each other.
+    progress are plain pickles between two processes that trust each other. What it prints is written to this process's
+    standard error, line by line, so that it stands above a live table and not within it.
 
     Args:
         job: what to train.
+
+    Raises:
+        ExperimentError: a job that cannot travel.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Work) -> None:
+        packed = _packed(job)
         self._worker = subprocess.Popen(
             command("tunelab.executors.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD, **import_path()},
             process_group=0,  # a terminal's Ctrl-C is the engine's to handle
         )
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._printed = threading.Thread(target=self._pass_on, name="tunelab-printed", daemon=True)
+        self._printed.start()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()
         self._write(sys.path)
-        self._write(cloudpickle.dumps(job))
+        self._write(packed)
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round."""
@@ -63,9 +77,15 @@ class ProcessExecutor(Executor):
         raise WorkerError(f"the training process {self._worker.pid} {found}")
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker; what runs in it may clean up first."""
         self._worker.terminate()
-        self._worker.wait()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self._worker.wait(GRACE)
+        finally:  # an impatient second Ctrl-C, too
+            self._worker.kill()
+            self._worker.wait()
+        self._printed.join(LAST_WORDS)
         for pipe in (self._worker.stdin, self._worker.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
@@ -87,4 +107,27 @@ class ProcessExecutor(Executor):
         except Exception:
             self._worker.kill()  # what it sent was no progress, so no more of it is worth waiting for
         finally:
-            self._inbox.put(f"ended with code {self._worker.wait()}; what it printed stands above")
+            code = self._worker.wait()
+            self._printed.join(LAST_WORDS)
+            self._inbox.put(f"ended with code {code}; what it printed stands above")
+
+    def _pass_on(self) -> None:
+        """Write what the worker prints to standard error, which is another one while a live table is drawn."""
+        assert self._worker.stderr is not None
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with self._worker.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), 1 << 16):
+                with suppress(OSError, ValueError):  # a terminal that is gone
+                    sys.stderr.write(decoder.decode(chunk))
+
+
+def _packed(job: Work) -> bytes:
+    try:
+        packed: bytes = cloudpickle.dumps(job)
+    except Exception as error:
+        raise ExperimentError(
+            f"what is to train cannot travel to its own process: {type(error).__name__}: {error}; "
+            "make what cannot (a lock, a connection, an open file) inside the function, "
+            "or train in this process: executor='inline' (--executor inline)"
+        ) from error
+    return packed

@@ -5,30 +5,55 @@ What a person's own code prints goes to standard error, so that it cannot be tak
 
 import os
 import pickle
+import signal
 import sys
+from io import TextIOWrapper
+from types import FrameType
 from typing import Any, BinaryIO
 
 from tunelab.errors import TunelabError
 
 
-def main() -> None:
-    """Train until standard input ends."""
-    orders, progress = _private_pipes()
-    from tunelab.training.trainer import Trainer  # before the path is the person's, where a json.py may lie
+class Leaving:
+    """Whether the engine wants this process to end: what runs is interrupted, so that it cleans up behind itself.
 
+    A person's code may catch the `KeyboardInterrupt`, as some frameworks do; it is remembered.
+    """
+
+    def __init__(self) -> None:
+        self.due = False
+        signal.signal(signal.SIGTERM, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.due = True
+        raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Train until standard input ends, or this process is terminated."""
+    orders, progress = _private_pipes()
+    import tunelab.training.loop_trainer  # before the path is the person's, where a json.py may lie
+    import tunelab.training.trainer  # noqa: F401
+
+    leaving = Leaving()
     sys.path[:] = pickle.load(orders)
     try:
-        trainer = Trainer(pickle.loads(pickle.load(orders)))
+        worker = pickle.loads(pickle.load(orders)).worker()
     except TunelabError as error:  # a device that is not here
         pickle.dump(error, progress, protocol=5)
         return
-    while True:
-        try:
+    try:
+        while not leaving.due:
             message: Any = pickle.load(orders)
-        except EOFError:
-            return
-        pickle.dump(trainer.round(message), progress, protocol=5)
-        progress.flush()
+            pickle.dump(worker.round(message), progress, protocol=5)
+            progress.flush()
+    except EOFError:  # the engine is gone
+        pass
+    except KeyboardInterrupt:
+        if not leaving.due:
+            raise
+    finally:
+        worker.close()
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -38,6 +63,8 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a line that is printed is seen at once
     return orders, progress
 
 

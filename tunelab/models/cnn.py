@@ -55,7 +55,7 @@ class CNN(ModuleModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_norm: bool = False
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what is no image, and images that cannot be halved so often."""
         require_image("cnn", inputs, outputs)
         _, height, width = inputs.shape
@@ -68,7 +68,7 @@ class CNN(ModuleModel):
 
     def module(self, inputs: Inputs, outputs: Outputs) -> "ConvNet":
         """Return `(B, channels, height, width)` -> `(B, classes or values)`."""
-        self.require(inputs, outputs)
+        self.fits(inputs, outputs)
         from tunelab.models.modules.cnn import ConvNet
 
         return ConvNet(

@@ -42,13 +42,13 @@ class GRU(ModuleModel):
     depth: Annotated[int, Field(ge=1), Int(1, 2), FromTrials(25)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what is no text."""
         require_text("gru", inputs, outputs)
 
     def module(self, inputs: Inputs, outputs: Outputs) -> "RecurrentNet":
         """Return `(B, length)` -> `(B, length, classes)`, or `(B, classes or values)`."""
-        self.require(inputs, outputs)
+        self.fits(inputs, outputs)
         from tunelab.models.modules.gru import RecurrentNet
 
         return RecurrentNet(

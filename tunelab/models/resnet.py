@@ -49,13 +49,13 @@ class ResNet(ModuleModel):
     norm: Literal["batch", "group"] = "batch"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what is no image."""
         require_image("resnet", inputs, outputs)
 
     def module(self, inputs: Inputs, outputs: Outputs) -> "ResidualNet":
         """Return `(B, channels, height, width)` -> `(B, classes or values)`."""
-        self.require(inputs, outputs)
+        self.fits(inputs, outputs)
         from tunelab.models.modules.resnet import ResidualNet
 
         return ResidualNet(

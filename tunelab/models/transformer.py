@@ -56,13 +56,13 @@ class Transformer(ModuleModel):
             raise PluginError(f"Transformer: heads must divide width={self.width} evenly, was {self.heads}")
         return self
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what is no text."""
         require_text("transformer", inputs, outputs)
 
     def module(self, inputs: Inputs, outputs: Outputs) -> "Decoder":
         """Return `(B, length)` -> `(B, length, classes)`, or `(B, classes or values)`."""
-        self.require(inputs, outputs)
+        self.fits(inputs, outputs)
         from tunelab.models.modules.transformer import Decoder
 
         return Decoder(

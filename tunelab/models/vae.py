@@ -50,7 +50,7 @@ class VAE(ModuleModel):
     beta: Annotated[float, Field(ge=0)] = 1.0
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
-    def require(self, inputs: Inputs, outputs: Outputs) -> None:
+    def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse symbols, and numbers that cannot be pixels where these are wanted."""
         require_numbers("vae", inputs)
         if self.likelihood == "bernoulli" and not inputs.unit:
@@ -61,7 +61,7 @@ class VAE(ModuleModel):
 
     def module(self, inputs: Inputs, outputs: Outputs) -> "Autoencoder":
         """Return `(B, *shape)` -> the reconstruction `(B, *shape)` and the latent numbers' share of the loss `(B,)`."""
-        self.require(inputs, outputs)
+        self.fits(inputs, outputs)
         from tunelab.models.modules.vae import Autoencoder
 
         return Autoencoder(inputs.shape, width=self.width, latent=self.latent, beta=self.beta)

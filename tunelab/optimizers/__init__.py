@@ -38,6 +38,7 @@ from tunelab.optimizers.soap import SOAP
 from tunelab.optimizers.sophia import Sophia
 from tunelab.optimizers.swa import SWA
 from tunelab.optimizers.switch import Switch
+from tunelab.optimizers.torch_optimizer import TorchOptimizer
 
 __all__ = [
     "ASGD",
@@ -78,4 +79,5 @@ __all__ = [
     "Shampoo",
     "Sophia",
     "Switch",
+    "TorchOptimizer",
 ]

@@ -7,6 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tunelab.experiments import Experiment, Training
+from tunelab.searchable import Searchable
 from tunelab.space import Float, Int
 from tunelab.study.prepare import prepare
 from tunelab.study.ranges import Where, ranges
@@ -45,7 +46,7 @@ class AtBound:
     wider: Float | Int
 
 
-def at_bounds(experiment: Experiment, study: optuna.Study) -> tuple[AtBound, ...]:
+def at_bounds(experiment: Searchable, study: optuna.Study) -> tuple[AtBound, ...]:
     """Return the hyperparameters of the best trial that lie at an end of their range which could be moved out.
 
     A real number is at an end within `EDGE` of it on the searched axis, a whole number on the end itself. The best
@@ -75,7 +76,7 @@ def best_of(complete: Sequence[FrozenTrial], *, maximize: bool) -> FrozenTrial:
     return min(complete, key=rank)
 
 
-def _at_bound(experiment: Experiment, value: float, within: Float | Int, where: Where) -> AtBound | None:
+def _at_bound(experiment: Searchable, value: float, within: Float | Int, where: Where) -> AtBound | None:
     side = _side(value, within)
     if side is None:
         return None
@@ -93,10 +94,11 @@ def _side(value: float, within: Float | Int) -> Side | None:
     return "lower" if low else "upper"
 
 
-def _limits(experiment: Experiment, side: Side, where: Where) -> Limits:
+def _limits(experiment: Searchable, side: Side, where: Where) -> Limits:
     """Return the field's limits; no batch is larger than the training part."""
     found = limits(where)
     if (where.plugin, where.field, side) == (Training, "batch_size", "upper"):
+        assert isinstance(experiment, Experiment)  # who else trains in batches?
         rows = len(prepare(experiment)[0].x_train)
         return replace(found, high=rows) if rows else found
     return found

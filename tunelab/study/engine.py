@@ -1,8 +1,9 @@
 """The engine: asks Optuna, hands trials to an executor, passes on what comes back, and tells Optuna.
 
-Engine and worker go in lockstep, one round apart: while the worker trains round r + 1, the engine works on what round
-r brought, and its answer takes effect in round r + 2. So training does not wait for sampling and storing, and yet
-which trial was asked for after which had ended depends on nothing but the seed: the same study every time.
+Engine and worker go in lockstep, as many rounds apart as the budget says. With two, while the worker trains round
+r + 1, the engine works on what round r brought, and its answer takes effect in round r + 2. So training does not wait
+for sampling and storing, and yet which trial was asked for after which had ended depends on nothing but the seed: the
+same study every time.
 """
 
 import time
@@ -15,13 +16,10 @@ from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.errors import AllTrialsFailed, WorkerError
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.suggest import OptunaSuggest
 from tunelab.trial import Ended, Orders, Progress, Report, Result, State, Trial
-
-AHEAD = 2
-"""Orders that a worker holds: those of the round it trains and those of the next."""
 
 COMPANY = 2
 """Trials in flight for each place of a population: the more, the more company those of a rare cohort find."""
@@ -39,11 +37,14 @@ class Budget:
         timeout: after so many seconds; None for no limit.
         in_flight: trials that are asked for and have not ended, at most; None where only the worker finds out how many
             train together.
+        ahead: orders that the worker holds. With 2 it never waits for the engine: it has those of the round that it
+            trains, and those of the next. With 1 it waits, and each round knows what the engine made of the last.
     """
 
     trials: int | None
     timeout: float | None
     in_flight: int | None
+    ahead: int = 2
 
 
 class Engine:
@@ -56,20 +57,20 @@ class Engine:
         tracker: what mirrors them.
         budget: when to stop.
         seed: trials' seeds follow from it.
-        watch: called after every round.
-        keep: called with the result and the weights of each trial that is better than all before.
+        watch: called at the start and after every round.
+        settle: called with each trial's result and end, and whether it is better than all before.
     """
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: Searchable,
         study: optuna.Study,
         executor: Executor,
         tracker: Tracker,
         budget: Budget,
         seed: int,
         watch: Callable[[Snapshot], None],
-        keep: Callable[[Result, Ended], None],
+        settle: Callable[[Result, Ended, bool], None],
     ) -> None:
         self.ledger = Ledger(study.study_name, experiment.objective, maximize=experiment.maximize is not None)
         self._experiment = experiment
@@ -79,7 +80,7 @@ class Engine:
         self._budget = budget
         self._seed = seed
         self._watch = watch
-        self._keep = keep
+        self._settle = settle
         self.notes: dict[str, None] = {}
         self._in_flight = budget.in_flight or COMPANY
         self._asked = 0
@@ -95,15 +96,16 @@ class Engine:
         Raises:
             AllTrialsFailed: no trial has done better than fail with the same error.
         """
-        for _ in range(AHEAD):
+        for _ in range(self._budget.ahead):
             self._executor.send(self._orders())
+        self._show()
         while self.ledger.in_flight:
             progress = self._executor.receive()
             self._check_idle(progress)
             self._take(progress)
             self._give_up_if_hopeless()
             self._executor.send(self._orders())
-            self._watch(self.ledger.snapshot(self._budget.trials))
+            self._show()
 
     def interrupt(self, reason: str) -> None:
         """End every trial that has not ended: told as failed, shown as interrupted."""
@@ -111,6 +113,9 @@ class Engine:
             self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, reason))
         for number in list(self._trials):  # its sampling was cut short
             self._tell_failed(number, State.INTERRUPTED, reason)
+
+    def _show(self) -> None:
+        self._watch(self.ledger.snapshot(self._budget.trials))
 
     def _orders(self) -> Orders:
         """Return what is to stop, and new trials: a few a round, so that a round's answer is never late."""
@@ -163,7 +168,7 @@ class Engine:
     def _check_idle(self, progress: Progress) -> None:
         """Raise rather than wait for ever if a worker has nothing to train while trials are open."""
         self._idle = 0 if progress.members or progress.ended else self._idle + 1
-        if self._idle > 2 * AHEAD:
+        if self._idle > 2 * self._budget.ahead:
             lost = ", ".join(str(trial.number) for trial in self.ledger.open_trials)
             raise WorkerError(f"the worker has nothing to train, yet these trials have not ended: {lost}")
 
@@ -179,7 +184,7 @@ class Engine:
         if self._prunes:
             trial = self._trials[report.trial]
             trial.report(report.metrics[self._experiment.objective], report.epoch)
-            last = report.epoch == self.ledger.open_trial(report.trial).params["epochs"]
+            last = report.epoch == self.ledger.open_trial(report.trial).params.get("epochs")
             if not last and trial.should_prune():
                 self._stop.append(report.trial)
 
@@ -192,8 +197,7 @@ class Engine:
             return
         self._tell(result)
         self._tracker.end(ended.trial, ended.state, result.value, ended.reason, time.time())
-        if self.ledger.best is result and ended.weights is not None:
-            self._keep(result, ended)
+        self._settle(result, ended, self.ledger.best is result)
 
     def _tell(self, result: Result) -> None:
         number = result.trial.number
@@ -214,9 +218,12 @@ class Engine:
         results = self.ledger.results.values()
         if len(results) < HOPELESS or self.ledger.best is not None:
             return
-        reasons = {result.reason for result in results}
+        reasons = {result.why for result in results}
         if len(reasons) == 1 and all(result.state is State.FAILED for result in results):
-            raise AllTrialsFailed(f"the first {len(results)} trials all failed the same way: {reasons.pop()}")
+            first = min(self.ledger.results)
+            raise AllTrialsFailed(
+                f"the first {len(results)} trials all failed the same way, as trial {first} did: {reasons.pop()}"
+            )
 
 
 def trial_seed(seed: int, number: int) -> int:

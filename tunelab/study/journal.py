@@ -1,25 +1,78 @@
 """Optuna's journal storage, for a study that one process writes."""
 
+import json
 from collections.abc import Container
+from pathlib import Path
 from typing import Any
 
 from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
 
-class OneWriterJournal(JournalStorage):
-    """A journal that stops looking for enqueued trials once it has found none.
+class JournalFile(JournalFileBackend):
+    """Optuna's journal file, which forces a line to the disk only where that is wanted.
 
-    At every ask, Optuna walks through all trials for those that were enqueued, which makes the thousandth trial dearer
-    than the first. Only this process enqueues any here.
+    A line is handed to the operating system before `append_logs` returns, so a killed engine loses none; and the next
+    line that is forced takes those before it along.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        is_forced: whether the next lines are forced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._own_lock = path, JournalFileSymlinkLock(str(path))
+        super().__init__(str(path), self._own_lock)
+        self.is_forced = True
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append a line for each of the operations."""
+        if self.is_forced:
+            super().append_logs(logs)
+            return
+        lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
+        self._own_lock.acquire()
+        try:
+            with self._path.open("ab") as file:
+                file.write(lines.encode())
+        finally:
+            self._own_lock.release()
+
+
+class OneWriterJournal(JournalStorage):
+    """A journal that spares what matters only where several processes write.
+
+    It stops looking for enqueued trials once it has found none: at every ask, Optuna walks through all trials for
+    those, which makes the thousandth trial dearer than the first. Only this process enqueues any here.
+
+    It does not force every report of a running trial to the disk (0.2 ms of CPU, and milliseconds of waiting for each
+    epoch of each trial that a pruner watches): after a loss of power, a trial that ran has failed anyway.
+
+    Args:
+        path: the file.
     """
 
     _may_wait = True
+
+    def __init__(self, path: Path) -> None:
+        self._file = JournalFile(path)
+        super().__init__(self._file)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Return the identifier of a new trial; one with a template is enqueued."""
         self._may_wait |= template_trial is not None
         return super().create_new_trial(study_id, template_trial)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Note a report of a running trial."""
+        self._file.is_forced = False
+        try:
+            super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+        finally:
+            self._file.is_forced = True
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

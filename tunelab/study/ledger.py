@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunelab.trial import Curve, Report, Result, State, Trial
 
@@ -42,6 +42,10 @@ class Snapshot:
     def rate(self) -> float:
         """Trials a second."""
         return self.done / self.seconds if self.seconds else 0.0
+
+    def later(self, seconds: float) -> "Snapshot":
+        """Return the same so many seconds later, if nothing has happened since."""
+        return replace(self, seconds=self.seconds + seconds)
 
 
 @dataclass(slots=True)
@@ -158,6 +162,8 @@ class Ledger:
 
 
 def _curves(reports: list[Report]) -> dict[str, Curve]:
-    epochs = tuple(report.epoch for report in reports)
-    names = reports[0].metrics if reports else ()
-    return {name: Curve(epochs, tuple(report.metrics[name] for report in reports)) for name in names}
+    points: dict[str, list[tuple[int, float]]] = {}
+    for report in reports:
+        for name, value in report.metrics.items():
+            points.setdefault(name, []).append((report.epoch, value))
+    return {name: Curve(*zip(*found, strict=True)) for name, found in points.items()}

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from tunelab.drawing import Node
 from tunelab.errors import ExperimentError
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 from tunelab.space import Range
 from tunelab.study.ranges import Where, ranges, replaced
 from tunelab.study.suggest import searched
@@ -32,7 +32,7 @@ class Held:
     trials: int
 
 
-def narrowed(experiment: Experiment, trials: int | None, search: SearchMode = "auto") -> Experiment:
+def narrowed(experiment: Searchable, trials: int | None, search: SearchMode = "auto") -> Searchable:
     """Return the experiment without the ranges that so many trials are too few for, fixed at the plugins' defaults.
 
     Only ranges that a plugin brings and nobody asked for are narrowed. Where nothing would be left to search, the next
@@ -46,6 +46,7 @@ def narrowed(experiment: Experiment, trials: int | None, search: SearchMode = "a
     Raises:
         ExperimentError: another search than these two.
 
+    >>> from tunelab import Experiment
     >>> from tunelab.models import Quadratic
     >>> experiment = Experiment(name="bowl", model=Quadratic(), optimizer="adam")
     >>> [searched(narrowed(experiment, trials)) for trials in (9, 10)]
@@ -63,7 +64,7 @@ def narrowed(experiment: Experiment, trials: int | None, search: SearchMode = "a
     return found
 
 
-def held(experiment: Experiment, narrow: Experiment) -> tuple[Held, ...]:
+def held(experiment: Searchable, narrow: Searchable) -> tuple[Held, ...]:
     """Return what of an experiment's ranges its narrower form does not search."""
     kept = ranges(narrow)
     return tuple(

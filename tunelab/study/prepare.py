@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from tunelab.backends import require
+from tunelab.contracts import Optimizer, Table
 from tunelab.data.fingerprint import fingerprint
-from tunelab.data.split import Split, split
+from tunelab.data.split import Scale, Split, split
+from tunelab.drawing import classes
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
 from tunelab.experiments import Configuration, Experiment
 from tunelab.plugins import name_of
@@ -20,16 +22,21 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
 
     Raises:
         DataError: data that is missing, broken, does not fit the loss, or has fewer rows than a batch.
-        ExperimentError: a model that does not go with the data, or an objective that is not measured.
+        ExperimentError: a model that does not go with the data, an optimizer that the backend cannot train with, or an
+            objective that is not measured.
     """
     require(experiment.backend)
+    _check_backend(experiment)
     if experiment.data is None:
         parts, record = Split.none(), None
     else:
         table = experiment.data.load()
-        scale = experiment.data.scale if experiment.scale == "auto" else experiment.scale
         parts = split(
-            table, validation=experiment.validation, test=experiment.test, seed=experiment.split_seed, scale=scale
+            table,
+            validation=experiment.validation,
+            test=experiment.test,
+            seed=experiment.split_seed,
+            scale=_scale(experiment, table),
         )
         record = DataRecord(
             name=name_of(type(experiment.data)),
@@ -47,6 +54,14 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
     return parts, record
 
 
+def _scale(experiment: Experiment, table: Table) -> Scale:
+    """Return how features are scaled: as the experiment says, or in the data set's own way; symbols never are."""
+    if experiment.scale != "auto":
+        return experiment.scale
+    own: Scale = "none" if table.symbols else experiment.data.scale
+    return own
+
+
 def places_for(experiment: Experiment, parts: Split) -> int | None:
     """Return how many trials can train together, in the smallest of the alternatives' default networks.
 
@@ -60,6 +75,16 @@ def places_for(experiment: Experiment, parts: Split) -> int | None:
                 return None
             found = max(found, places)
     return found
+
+
+def _check_backend(experiment: Experiment) -> None:
+    computes = "numpy" if experiment.backend == "numpy" else "torch"
+    for each in classes(experiment.optimizer):
+        if issubclass(each, Optimizer) and computes not in each.backends:
+            raise ExperimentError(
+                f"the optimizer {name_of(each)} trains with backend={' or '.join(map(repr, each.backends))}, and the "
+                f"experiment has backend={computes!r}; change one of the two"
+            )
 
 
 def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:

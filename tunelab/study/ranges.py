@@ -6,7 +6,7 @@ from itertools import combinations
 
 from tunelab.contracts import Plugin, Search
 from tunelab.drawing import Node, alternatives, settled
-from tunelab.experiments import Experiment, Training
+from tunelab.searchable import Searchable
 from tunelab.space import Choice, Range
 
 
@@ -15,7 +15,7 @@ class Where:
     """Where a range stands.
 
     Attributes:
-        plugin: the class whose field holds it; `Training` for an experiment's own.
+        plugin: the class whose field holds it; whose bounds an experiment's own field keeps (`bounds_of`).
         field: that field.
         name: the flat name, the same for every alternative: `optimizer.lr`.
         path: the name that tells alternatives apart: `optimizer.adam.lr`.
@@ -36,7 +36,7 @@ class Where:
 Change = Callable[[Range, Where], Node]
 
 
-def ranges(experiment: Experiment) -> Mapping[str, tuple[Range, Where]]:
+def ranges(experiment: Searchable) -> Mapping[str, tuple[Range, Where]]:
     """Return every range by path, a choice of plugins before the ranges of its options."""
     found: dict[str, tuple[Range, Where]] = {}
 
@@ -48,16 +48,17 @@ def ranges(experiment: Experiment) -> Mapping[str, tuple[Range, Where]]:
     return found
 
 
-def replaced(experiment: Experiment, change: Change) -> Experiment:
+def replaced(experiment: Searchable, change: Change) -> Searchable:
     """Return the experiment with what `change` makes of each range in its place: a range, or a value.
 
     A range that is changed is the plugin's own no more. A choice whose options would become alike stays as it is:
     who wrote them apart wants them apart.
     """
     nodes = {
-        field: _replaced(node, change, Where(Training, field, field, field)) for field, node in experiment.nodes.items()
+        field: _replaced(node, change, Where(*experiment.bounds_of(field), field, field))
+        for field, node in experiment.nodes.items()
     }
-    return experiment if nodes == experiment.nodes else Experiment(**dict(experiment) | nodes)
+    return experiment if nodes == experiment.nodes else experiment.with_nodes(nodes)
 
 
 def _replaced(node: Node, change: Change, where: Where) -> Node:

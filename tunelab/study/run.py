@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import singledispatch
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -12,27 +13,28 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.contracts import Executor, LayerModel, Tracker
-from tunelab.data.split import Split
+from tunelab.contracts import Executor, Tracker, Work
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiments import Experiment
+from tunelab.loop import Loop
+from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
-from tunelab.study.engine import COMPANY, Budget, Engine
-from tunelab.study.folder import new_folder
+from tunelab.study.engine import Budget, Engine
+from tunelab.study.folder import WEIGHTS, new_folder
 from tunelab.study.ledger import Snapshot
+from tunelab.study.loop_regime import LoopRegime
 from tunelab.study.narrow import SearchMode, held, narrowed
-from tunelab.study.prepare import places_for, prepare
+from tunelab.study.population_regime import PopulationRegime
 from tunelab.study.pruners import Pruner, pruner_of
+from tunelab.study.regime import Regime
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.storage import masked, open_storage
-from tunelab.study.study import WEIGHTS, Study
+from tunelab.study.study import Study
 from tunelab.study.suggest import defaults, grid, searched, shared
 from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
-from tunelab.training.trained import TrainedModel
-from tunelab.training.trainer import Job
 from tunelab.trial import DataRecord, Ended, Mirror, Result, State, StudyRecord, Summary, Value
 
 FOLDER = Path("studies")
@@ -40,7 +42,7 @@ FOLDER = Path("studies")
 
 
 def run(
-    experiment: Experiment,
+    experiment: Searchable,
     *,
     trials: int | None = 100,
     timeout: float | None = None,
@@ -65,7 +67,7 @@ def run(
         trials: how many; None for as many as the timeout allows. A grid has no more than its points.
         timeout: no trial is asked for after so many seconds; those that run end first.
         seed: of the sampler and of every trial; the same seed gives the same study, trial by trial.
-        population: members that train together at most; by default as many as the cache holds.
+        population: members that train together at most; by default as many as the cache holds. Not for a loop.
         sampler: a name (`tpe`, `random`, `qmc`, `cmaes`, `gp`, `nsgaii`, `grid`) or an Optuna sampler.
         pruner: a name (`none`, `median`, `asha`, `hyperband`) or an Optuna pruner.
         storage: an Optuna URL; by default a journal file in the study's folder.
@@ -78,7 +80,7 @@ def run(
         widen: search further where the last study of this experiment in the folder had its best trial at a bound.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
-        watch: called with the progress after every round of training.
+        watch: called with the progress, at the start and after every round of training.
 
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.
@@ -97,46 +99,42 @@ def run(
     wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
     experiment = narrowed(wanted, trials, search)
     chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
-    parts, data = prepare(experiment)
+    regime = regime_of(experiment, population)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
     home = new_folder(Path(folder), experiment.name)
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(EXECUTORS[executor](Job(experiment, parts, population)))
+        worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home)))
         study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
         trials = _enqueue(experiment, study, sampler, trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
                     "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
                     "search": search}  # fmt: skip
-        mirror.begin(_record(experiment, home, seed, source_file, data, settings), time.time())
+        mirror.begin(_record(experiment, home, seed, source_file, regime.data, settings), time.time())
         (home / "experiment.json").write_text(experiment.to_json())
 
-        def keep(result: Result, ended: Ended) -> None:
-            assert ended.weights is not None
-            model = experiment.configure(dict(result.trial.params)).model
-            if isinstance(model, LayerModel):
-                TrainedModel.of(model, ended.weights, parts, experiment.dtype).save(home / WEIGHTS)
+        def settle(result: Result, ended: Ended, is_best: bool) -> None:
+            regime.settle(home, result, ended, is_best=is_best)
 
+        prunes = not isinstance(chosen_pruner, optuna.pruners.NopPruner)
         engine = Engine(
             experiment,
             study,
             worker,
             mirror,
-            Budget(
-                trials, timeout, COMPANY * places if (places := population or places_for(experiment, parts)) else None
-            ),
+            Budget(trials, timeout, *regime.pace(prunes=prunes)),
             seed,
             watch,
-            keep,
+            settle,
         )
         try:
             engine.run()
         except BaseException as error:
             engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
             with suppress(TrackingError):  # the cause is what a person must hear of
-                _finish(experiment, engine, mirror, home, parts)
+                _finish(regime, engine, mirror, home)
             raise
-        test, shown = _finish(experiment, engine, mirror, home, parts)
+        test, shown = _finish(regime, engine, mirror, home)
     ledger = engine.ledger
     found = Study(
         name=home.name,
@@ -158,7 +156,27 @@ def run(
     return found
 
 
-EXECUTORS: dict[str, Callable[[Job], Executor]] = {"process": ProcessExecutor, "inline": InlineExecutor}
+EXECUTORS: dict[str, Callable[[Work], Executor]] = {"process": ProcessExecutor, "inline": InlineExecutor}
+
+
+@singledispatch
+def regime_of(experiment: Searchable, population: int | None) -> Regime:
+    """Return how the trials of an experiment of this kind train.
+
+    Raises:
+        InputError: what cannot be trained.
+    """
+    raise ExperimentError(f"a study searches an Experiment or a loop, was {experiment!r}")
+
+
+@regime_of.register
+def _(experiment: Experiment, population: int | None) -> Regime:
+    return PopulationRegime(experiment, population)
+
+
+@regime_of.register
+def _(experiment: Loop, population: int | None) -> Regime:
+    return LoopRegime(experiment, population)
 
 
 def _check_settings(
@@ -177,7 +195,7 @@ def _check_settings(
 
 
 def _optuna_study(
-    experiment: Experiment, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
+    experiment: Searchable, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.Study:
     storage = open_storage(url, home)
     direction: Literal["maximize", "minimize"] = "maximize" if experiment.maximize else "minimize"
@@ -195,7 +213,7 @@ def _optuna_study(
     return study
 
 
-def _enqueue(experiment: Experiment, study: optuna.Study, sampler: Sampler, trials: int | None) -> int | None:
+def _enqueue(experiment: Searchable, study: optuna.Study, sampler: Sampler, trials: int | None) -> int | None:
     """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
     first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
     for params in first:
@@ -204,7 +222,7 @@ def _enqueue(experiment: Experiment, study: optuna.Study, sampler: Sampler, tria
 
 
 def _record(
-    experiment: Experiment,
+    experiment: Searchable,
     home: Path,
     seed: int,
     source_file: Path | None,
@@ -228,15 +246,10 @@ def _record(
     )
 
 
-def _finish(
-    experiment: Experiment, engine: Engine, tracker: Tracker, home: Path, parts: Split
-) -> tuple[dict[str, float], Mirror]:
+def _finish(regime: Regime, engine: Engine, tracker: Tracker, home: Path) -> tuple[dict[str, float], Mirror]:
     """Measure the best trial on the test part, and end the mirror."""
     best = engine.ledger.best
-    test = {}
-    if best is not None and len(parts.x_test):
-        found = TrainedModel.load(home / WEIGHTS).evaluate(parts.x_test, parts.y_test)
-        test = {f"test_{name}": value for name, value in found.items()}
+    test = {} if best is None else regime.test(home)
     summary = Summary(
         counts=engine.ledger.snapshot(None).counts,
         best=best.trial.number if best else None,
@@ -250,11 +263,15 @@ def _finish(
 def _why_none(study: Study) -> str:
     if not study.trials:
         return f"no trial of {study.name} was started before the timeout; raise it"
-    kinds = Counter((result.state, result.reason) for result in study.trials)
+    kinds = Counter((result.state, result.why) for result in study.trials)
     states = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
-    (state, reason), _ = kinds.most_common(1)[0]
+    (state, why), _ = kinds.most_common(1)[0]
+    first = next(result.trial.number for result in study.trials if (result.state, result.why) == (state, why))
     advice = "; lower the upper end of the learning rate's range" if state is State.DIVERGED else ""
-    return f"no trial of {study.name} completed ({states}); the most frequent reason: {reason}{advice}"
+    return (
+        f"no trial of {study.name} completed ({states}); "
+        f"the most frequent reason, first in trial {first}: {why}{advice}"
+    )
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.storages.journal import JournalFileBackend
 
 from tunelab.errors import StoreError
 from tunelab.study.journal import OneWriterJournal
@@ -20,7 +19,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
         StoreError: a storage that cannot be opened; credentials are not repeated.
     """
     if url is None:
-        return OneWriterJournal(JournalFileBackend(str(folder / JOURNAL)))
+        return OneWriterJournal(folder / JOURNAL)
     try:
         return optuna.storages.get_storage(url)
     except Exception as error:

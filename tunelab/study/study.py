@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunelab.checkpoint import Checkpoint
 from tunelab.errors import RunError
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 from tunelab.study.bounds import AtBound
+from tunelab.study.folder import CHECKPOINTS, WEIGHTS
 from tunelab.study.ledger import Snapshot
 from tunelab.study.narrow import Held
-from tunelab.trial import Mirror, Result, State
+from tunelab.training.loop_trainer import checkpoint_folder
+from tunelab.trial import COLUMNS, Mirror, Result, State
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
     from tunelab.training.trained import TrainedModel
-
-WEIGHTS = "best.npz"
-"""The file of a study's folder that holds its best trial's trained model."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Study:
     """
 
     name: str
-    experiment: Experiment
+    experiment: Searchable
     folder: Path
     trials: tuple[Result, ...]
     best: Result | None
@@ -80,24 +80,38 @@ class Study:
 
         if self.best is None:
             raise RunError(f"the study {self.name} has no complete trial, so no trained model")
+        if not (self.folder / WEIGHTS).exists():
+            raise RunError(
+                f"{self.experiment.name} is a loop, which keeps its own models: let it call "
+                "trial.checkpoint.save(...), and study.best_checkpoint().load() gives that back"
+            )
         return TrainedModel.load(self.folder / WEIGHTS)
 
+    def best_checkpoint(self) -> Checkpoint:
+        """Return what the best trial of a loop saved last.
+
+        Raises:
+            RunError: no trial completed, or the best one saved nothing.
+        """
+        if self.best is None:
+            raise RunError(f"the study {self.name} has no complete trial, so no checkpoint")
+        folder = checkpoint_folder(self.folder / CHECKPOINTS, self.best.trial.number)
+        if not folder.exists():
+            raise RunError(f"the best trial of {self.name}, {self.best.trial.number}, saved no checkpoint")
+        return Checkpoint(folder)
+
     def frame(self) -> "pd.DataFrame":
-        """Return one row a trial: number, state, value, reason, hyperparameters, and the last value of every metric."""
+        """Return one row a trial: number, state, value, reason, hyperparameters, and the last value of every metric.
+
+        A metric that has the name of another column is called `last NAME`; of a reason there is the first line.
+        """
         import pandas as pd
 
-        rows = [
-            {
-                "trial": result.trial.number,
-                "state": str(result.state),
-                "value": result.value,
-                "reason": result.reason,
-                "seed": result.trial.seed,
-                "seconds": result.seconds,
-                "mlflow_run_id": self.mirror.runs.get(result.trial.number),
-                **result.trial.params,
-                **result.metrics,
-            }
-            for result in self.trials
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([self._row(result) for result in self.trials])
+
+    def _row(self, result: Result) -> dict[str, object]:
+        trial, state = result.trial, str(result.state)
+        run = self.mirror.runs.get(trial.number)
+        facts = (trial.number, state, result.value, result.why, trial.seed, result.seconds, run)
+        row: dict[str, object] = {**dict(zip(COLUMNS, facts, strict=True)), **trial.params}
+        return row | {f"last {name}" if name in row else name: value for name, value in result.metrics.items()}

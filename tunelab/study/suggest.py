@@ -7,7 +7,7 @@ import optuna
 
 from tunelab.contracts import Plugin, Search, Value
 from tunelab.drawing import alternatives
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 from tunelab.space import Choice, Float, Int
 
 GRID_POINTS = 5
@@ -94,8 +94,8 @@ class FixedSuggest:
         return label
 
 
-def defaults(experiment: Experiment) -> list[dict[str, Any]]:
-    """Return what to try first: every alternative of model, optimizer and schedule with its own defaults.
+def defaults(experiment: Searchable) -> list[dict[str, Any]]:
+    """Return what to try first: every alternative among plugins with its own defaults.
 
     Each in turn beside the first alternatives of the others, so that no study ends below them.
     """
@@ -108,22 +108,21 @@ def defaults(experiment: Experiment) -> list[dict[str, Any]]:
     return found
 
 
-def first_options(experiment: Experiment) -> list[dict[str, Value]]:
-    """Return options by path: none, then each alternative of model, optimizer and schedule in turn."""
+def first_options(experiment: Searchable) -> list[dict[str, Value]]:
+    """Return options by path: none, then each alternative of every field in which plugins stand."""
     found: list[dict[str, Value]] = [{}]
-    for field in ("model", "optimizer", "schedule"):
-        node = getattr(experiment, field)
-        if isinstance(node, Choice):
+    for field, node in experiment.nodes.items():
+        if isinstance(node, Choice) and any(isinstance(option, Plugin | Search) for option in node.options):
             found += [{field: label} for label in alternatives(node)]
     return found
 
 
-def grid(experiment: Experiment) -> Iterator[dict[str, Any]]:
+def grid(experiment: Searchable) -> Iterator[dict[str, Any]]:
     """Yield every point of a grid over the experiment: all options, all whole numbers, five points of a real range."""
     yield from _grid(experiment, {}, {})
 
 
-def _grid(experiment: Experiment, options: dict[str, Value], numbers: dict[str, float]) -> Iterator[dict[str, Any]]:
+def _grid(experiment: Searchable, options: dict[str, Value], numbers: dict[str, float]) -> Iterator[dict[str, Any]]:
     suggest = FixedSuggest(options, numbers)
     experiment.draw(suggest)
     for name, asked in suggest.asked.items():
@@ -145,7 +144,7 @@ def _points(within: Float | Int) -> Sequence[float]:
     return [within.at(index / (GRID_POINTS - 1)) for index in range(GRID_POINTS)]
 
 
-def searched(experiment: Experiment) -> tuple[str, ...]:
+def searched(experiment: Searchable) -> tuple[str, ...]:
     """Return the flat names of the hyperparameters that vary, each once, whichever alternative brings them."""
     found: dict[str, None] = {}
     for field, node in experiment.nodes.items():
@@ -154,7 +153,7 @@ def searched(experiment: Experiment) -> tuple[str, ...]:
     return tuple(found)
 
 
-def shared(experiment: Experiment) -> tuple[str, ...]:
+def shared(experiment: Searchable) -> tuple[str, ...]:
     """Return those of the searched hyperparameters that every trial has, whichever alternatives it draws."""
     found = set().union(*(_certain(node, field) for field, node in experiment.nodes.items()))
     return tuple(name for name in searched(experiment) if name in found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 
 from tunelab.errors import ExperimentError, StoreError
-from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
 from tunelab.space import Float, Int, Range
 from tunelab.study.bounds import at_bounds
 from tunelab.study.folder import folders
@@ -26,12 +26,12 @@ class Widening:
         moved: the ranges that are others now, by name: as they were, and as they are.
     """
 
-    experiment: Experiment
+    experiment: Searchable
     after: str
     moved: Mapping[str, tuple[Range, Range]]
 
 
-def widened(experiment: Experiment, folder: Path, storage: str | None) -> Widening:
+def widened(experiment: Searchable, folder: Path, storage: str | None) -> Widening:
     """Return the experiment with its ranges widened where its last study in the folder had its best trial at a bound.
 
     A range that the last study searched more widely than the experiment says stays as wide, so that widening again
@@ -67,13 +67,13 @@ def widened(experiment: Experiment, folder: Path, storage: str | None) -> Wideni
     return Widening(wide, home.name, numbers)
 
 
-def _last_study(experiment: Experiment, folder: Path, storage: str | None) -> tuple[Path, Experiment, optuna.Study]:
+def _last_study(experiment: Searchable, folder: Path, storage: str | None) -> tuple[Path, Searchable, optuna.Study]:
     for home in folders(folder, experiment.name):
         file = home / "experiment.json"
         if file.exists():
             study = _load(home, storage)
             if any(trial.state is optuna.trial.TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)):
-                return home, Experiment.from_json(file.read_text(), data=experiment.data), study
+                return home, experiment.restored(file.read_text()), study
     raise ExperimentError(
         f"nothing to widen: no study of {experiment.name} with a complete trial is in {folder.absolute()}; "
         "run without widening first, or give the folder of its studies"

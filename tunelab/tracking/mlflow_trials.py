@@ -13,7 +13,7 @@ from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
 from tunelab.tracking.mlflow_patience import Patience, RefusalError
 from tunelab.tracking.saved_view import is_rate, log_axis
-from tunelab.trial import State, StudyRecord, Trial, Value
+from tunelab.trial import OBJECTIVE, State, StudyRecord, Trial, Value
 
 if TYPE_CHECKING:
     from tunelab.tracking.spool import EpochReported, TrialEnded
@@ -133,7 +133,7 @@ class TrialRuns:
         if opened is None:
             return
         if event.state is State.COMPLETE and event.value is not None:
-            opened.points.append(Metric("objective", event.value, _millis(event.at), opened.epoch))
+            opened.points.append(Metric(OBJECTIVE, event.value, _millis(event.at), opened.epoch))
         tags = {"tunelab.state": event.state.value}
         if event.reason:
             tags["tunelab.reason"] = tag_text(event.reason)

@@ -2,7 +2,7 @@
 
 from tunelab.contracts import Backend, Rule
 from tunelab.training.member import Member, fresh_slots
-from tunelab.training.pieces import by_prefix
+from tunelab.training.pieces import by_prefix, tensors_of
 
 
 def hand_over(member: Member, backend: Backend) -> None:
@@ -30,6 +30,7 @@ def hand_over(member: Member, backend: Backend) -> None:
     if shares is None:
         member.began = member.step
     member.optimizer, member.slots = heir, slots
+    member.own = heir.rule.begin(tensors_of(member.theta, member.network), member.trial.seed)
 
 
 def inherited(before: Rule, heir: Rule, steps: int) -> dict[str, tuple[str, float]] | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tunelab.contracts import Array, Backend, Network, Optimizer
+from tunelab.contracts import Array, Backend, Network, Optimizer, Own
 from tunelab.experiments import Configuration
-from tunelab.training.pieces import by_prefix, slot_sizes
+from tunelab.training.pieces import by_prefix, slot_sizes, tensors_of
 from tunelab.training.streams import Purpose, stream
 from tunelab.trial import Trial
 
@@ -24,6 +24,7 @@ class Member:
         theta: parameters `(n,)`.
         slots: the optimizer's arrays `(n,)` by name.
         buffers: what the network keeps beside parameters, by name.
+        own: what a rule that sees members keeps for this one.
         epoch, step: how many it has finished.
         lr: the learning rate of its last step.
         result: what was evaluated last, where that is not theta (`Optimizer.averages`).
@@ -41,6 +42,7 @@ class Member:
     theta: Array
     slots: dict[str, Array]
     buffers: dict[str, Array] = field(default_factory=dict)
+    own: Own | None = None
     epoch: int = 0
     step: int = 0
     lr: float = 0.0
@@ -65,9 +67,11 @@ class Member:
         total = configuration.training.epochs * steps_per_epoch
         start = network.start(trial.seed)
         theta = backend.asarray(start.theta)
-        slots = fresh_slots(configuration.penalised.at_step(0, total), network, theta, backend)
+        optimizer = configuration.penalised.at_step(0, total)
+        slots = fresh_slots(optimizer, network, theta, backend)
         buffers = {name: backend.asarray(values) for name, values in start.buffers.items()}
-        return cls(trial, configuration, network, total, theta, slots, buffers)
+        own = optimizer.rule.begin(tensors_of(theta, network), trial.seed)
+        return cls(trial, configuration, network, total, theta, slots, buffers, own)
 
     def renew_noise(self) -> None:
         """Begin the present epoch's stream of dropout noise."""

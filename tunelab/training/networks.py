@@ -48,7 +48,7 @@ def metrics_of(experiment: Experiment, configuration: Configuration, split: Spli
     if not isinstance(model, ModuleModel):
         return network_of(experiment, configuration, split).metrics
     _require_torch(experiment, model)
-    model.require(split.inputs, Outputs(split.outputs, split.places))
+    model.fits(split.inputs, Outputs(split.outputs, split.places))
     classifies = split.targets == "classes" and not model.reconstructs
     return ("loss", *(("accuracy",) if classifies else ()), *experiment.metrics)
 

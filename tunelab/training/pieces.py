@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunelab.contracts import Network, Optimizer, Rule
+from tunelab.contracts import Array, Network, Optimizer, Rule
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ def pieces(rule: Rule, network: Network) -> tuple[Piece, ...]:
             slots[name] = Part(slice(start, ends[name]), slot_shape)
         found.append(Piece(where, shape, slots))
     return tuple(found)
+
+
+def tensors_of(flat: Array, network: Network) -> tuple[Array, ...]:
+    """Return each tensor `(*shape)` of one member's flat vector `(n,)`, without a copy."""
+    return tuple(flat[tensor.where].reshape(tensor.shape) for tensor in network.tensors())
 
 
 def slot_sizes(optimizer: Optimizer, network: Network) -> dict[str, int]:

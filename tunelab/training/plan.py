@@ -25,7 +25,7 @@ class Plan:
     Attributes:
         lr: learning rates `(S, P, 1)` float64.
         scalars: for each group of members with one optimizer and each of its levels, `Optimizer.scalars` by name,
-            `(S, p, 1)`.
+            `(S, p, 1)`: arrays of the backend, or of NumPy for a rule that sees members and takes them one by one.
     """
 
     lr: np.ndarray
@@ -53,7 +53,10 @@ def _by_level(
     for optimizers in levels:
         values = _scalars(optimizers, twice, factor[:, rows], before[:, rows])
         shape = before[:, rows].shape
-        found.append({n: backend.asarray(np.broadcast_to(value, shape)[:, :count]) for n, value in values.items()})
+        laid = {name: np.broadcast_to(value, shape)[:, :count] for name, value in values.items()}
+        first = optimizers[0]
+        as_numbers = isinstance(first, Rule) and first.sees == "members"
+        found.append(laid if as_numbers else {name: backend.asarray(value) for name, value in laid.items()})
     return found
 
 

@@ -1,12 +1,13 @@
 """Optimizers applied to a population: one group of rows for each, its rule in blocks that stay in cache."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
-from tunelab.contracts import Array, Backend, Optimizer, Step
+from tunelab.contracts import Array, Backend, Network, Optimizer, Step
 from tunelab.training.member import Member
-from tunelab.training.pieces import Part, Piece, by_prefix, pieces, slot_sizes
+from tunelab.training.pieces import Part, Piece, by_prefix, pieces, slot_sizes, tensors_of
 from tunelab.training.streams import Purpose, stream
 
 BLOCK = 65_536
@@ -32,11 +33,22 @@ def sorted_by_rule(members: Sequence[Member]) -> list[Member]:
 
 @dataclass(frozen=True)
 class _Block:
+    """What a rule updates in one call, and of which rows; one member's tensors if it sees members."""
+
     rows: slice
     theta: Array
     grad: Array
-    slots: dict[str, Array]
+    slots: dict[str, Any]
     scratch: Array
+
+    def scalars(self, values: Mapping[str, Array], steps: int) -> list[SimpleNamespace]:
+        """Return the numbers `(S, p, 1)` of these rows step by step, as many axes as the parameters have."""
+        if isinstance(self.theta, tuple):
+            columns: Mapping[str, Any] = {name: rows[:, self.rows].ravel().tolist() for name, rows in values.items()}
+        else:
+            axes = [1] * (self.theta.ndim - 1)
+            columns = {name: rows[:, self.rows].reshape(len(rows), -1, *axes) for name, rows in values.items()}
+        return [SimpleNamespace(**{name: rows[step] for name, rows in columns.items()}) for step in range(steps)]
 
 
 @dataclass
@@ -96,11 +108,12 @@ class RuleGroup:
         self._rule = optimizer.rule
         own = {prefix: self._own_slots(prefix) for prefix in by_prefix(optimizer)}
         *_, rule_slots = own.values()
-        self._blocks = (
-            self._elements(theta, grad, rule_slots, backend)
-            if self._rule.sees == "elements"
-            else self._tensors(theta, grad, rule_slots, pieces(self._rule, network), backend)
-        )
+        if self._rule.sees == "members":
+            self._blocks = self._one_by_one(theta, grad, network, backend)
+        elif self._rule.sees == "elements":
+            self._blocks = self._elements(theta, grad, rule_slots, backend)
+        else:
+            self._blocks = self._tensors(theta, grad, rule_slots, pieces(self._rule, network), backend)
         levels = list(zip(optimizer.levels(), own.values(), strict=True))
         acting = [i for i, (level, _) in enumerate(levels) if type(level).around is not Optimizer.around]
         self._levels = [_Level(*levels[index], index, depth, self) for depth, index in enumerate(acting)]
@@ -148,16 +161,21 @@ class RuleGroup:
             for piece, length in zip(parts, lengths, strict=True)
         ]
 
+    def _one_by_one(self, theta: Array, grad: Array, network: Network, backend: Backend) -> list[_Block]:
+        """Return one block a member, whose own object moves to its new place."""
+        scratch = backend.empty((0,))
+        blocks = []
+        for row, member in enumerate(self._members):
+            assert member.own is not None
+            parts = tensors_of(theta[row], network), tensors_of(grad[row], network)
+            member.own.bind(*parts)
+            blocks.append(_Block(slice(row, row + 1), *parts, {"own": member.own}, scratch))
+        return blocks
+
     def prepare(self, scalars: Sequence[dict[str, Array]], steps: int) -> None:
         """Lay out the scalars `(S, p, 1)` of each level for the next steps, so that a step only picks them up."""
-        shaped = [
-            {n: v[:, block.rows].reshape(len(v), -1, *[1] * (block.theta.ndim - 1)) for n, v in scalars[-1].items()}
-            for block in self._blocks
-        ]
-        self._scalars = [
-            [SimpleNamespace(**{name: v[step] for name, v in block.items()}) for block in shaped]
-            for step in range(steps)
-        ]
+        by_block = [block.scalars(scalars[-1], steps) for block in self._blocks]
+        self._scalars = [list(of_step) for of_step in zip(*by_block, strict=True)]
         for level in self._levels:
             own = scalars[level.index].items()
             level.scalars = [SimpleNamespace(**{name: v[step] for name, v in own}) for step in range(steps)]
@@ -190,7 +208,11 @@ class RuleGroup:
         trained = self._backend.empty(self._theta.shape)
         trained[...] = self._theta
         level, slots = self._averaging
-        level.average(self._xp, self._theta, slots, self._scratch)
+        if level is self._rule and self._rule.sees == "members":
+            for block in self._blocks:
+                level.average(self._xp, block.theta, block.slots, block.scratch)
+        else:
+            level.average(self._xp, self._theta, slots, self._scratch)
         return trained
 
     def to_training(self, trained: Array | None) -> None:

@@ -15,7 +15,7 @@ from tunelab.training.member import Member
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Arrays, Cohort, Population
-from tunelab.trial import Ended, Orders, Progress, Report, State, Trial
+from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Job:
     split: Split
     population: int | None = None
 
-
-STOPPED = "stopped by the pruner"
+    def worker(self) -> "Trainer":
+        """Return what trains it."""
+        return Trainer(self)
 
 
 class Trainer:
@@ -88,6 +89,9 @@ class Trainer:
         """Return what is to be said once, and has not been."""
         notes, self._notes = tuple(self._notes), []
         return notes
+
+    def close(self) -> None:
+        """Do nothing: a population holds nothing but memory."""
 
     def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
         """Train one epoch; return the reports, and the ends of those that left."""

@@ -6,7 +6,13 @@ from tunelab.contracts import Dataset
 from tunelab.testing import DatasetConformance
 from tunelab_data import Abalone, MNIST5k, Shakespeare
 
-SETS = [MNIST5k(), Abalone(), Shakespeare(rows=2_000), Shakespeare(length=4, rows=500, one_hot=True)]
+SETS = [
+    MNIST5k(),
+    Abalone(),
+    Shakespeare(rows=500),
+    Shakespeare(rows=2_000, predict="last"),
+    Shakespeare(length=4, rows=500, one_hot=True),
+]
 
 
 @pytest.mark.parametrize("one", SETS, ids=repr)

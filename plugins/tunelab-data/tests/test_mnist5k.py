@@ -16,6 +16,10 @@ def test_there_are_500_images_of_each_digit() -> None:
     assert (table.x.min(), table.x.max()) == (0.0, 1.0)
 
 
+def test_a_row_is_an_image() -> None:
+    assert MNIST5k().load().inputs.shape == (1, 28, 28)
+
+
 def test_neighbouring_pixels_are_alike() -> None:
     images = MNIST5k().load().x.reshape(-1, 28, 28)
     for shifted in (np.roll(images, 1, axis=1), np.roll(images, 1, axis=2)):

@@ -1,0 +1,100 @@
+"""A worker's side of a person's own training loop: one trial after another, one report a round."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tunelab.checkpoint import Checkpoint
+from tunelab.loop import Loop
+from tunelab.training.loop_run import LoopRun
+from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
+
+
+@dataclass(frozen=True)
+class LoopJob:
+    """All that a worker needs to run any trial of a loop.
+
+    Attributes:
+        loop: what is run.
+        folder: where its trials' checkpoints lie, each in a folder of its own.
+    """
+
+    loop: Loop
+    folder: Path
+
+    def worker(self) -> "LoopTrainer":
+        """Return what runs it."""
+        return LoopTrainer(self)
+
+
+def checkpoint_folder(folder: Path, trial: int) -> Path:
+    """Return where a trial's checkpoint lies, given the folder of all of them."""
+    return folder / f"trial-{trial}"
+
+
+class LoopTrainer:
+    """Runs whatever trials it is given, the oldest first, and the next one when that has ended.
+
+    Each round draws one report. Only one generator is alive at a time: two would need the memory of two models.
+
+    Args:
+        job: what to run.
+    """
+
+    def __init__(self, job: LoopJob) -> None:
+        self._job = job
+        self._waiting: dict[int, Trial] = {}
+        self._running: LoopRun | None = None
+        self._told: set[str | None] = set()
+
+    def round(self, orders: Orders) -> Progress:
+        """Admit and stop trials as ordered, then draw one report of the oldest trial."""
+        began = time.perf_counter()
+        ended = list(self._stop(orders.stop))
+        self._waiting |= {trial.number: trial for trial in orders.start}
+        joined = self._start_next() if self._running is None else ()
+        if self._running is None:
+            return Progress(ended=tuple(ended))
+        event = self._running.advance()
+        if isinstance(event, Ended):
+            self._running = None
+            self._tell(event)
+            ended.append(event)
+        return Progress(
+            began=joined,
+            reports=(event,) if isinstance(event, Report) else (),
+            ended=tuple(ended),
+            members=1,
+            capacity=1,
+            seconds=time.perf_counter() - began,
+        )
+
+    def close(self) -> None:
+        """Close the generator that runs."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.end(State.INTERRUPTED, "the study ended first")
+
+    def _tell(self, ended: Ended) -> None:
+        """Print why a trial failed, once for each kind of failure: who watches need not wait for the study's end."""
+        if ended.state is State.FAILED and ended.why not in self._told:
+            self._told.add(ended.why)
+            print(f"trial {ended.trial} of {self._job.loop.name} failed: {ended.reason}", file=sys.stderr)
+
+    def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
+        for number in numbers:
+            if self._waiting.pop(number, None) is not None:
+                yield Ended(number, State.PRUNED, 0, 0, STOPPED)
+            elif self._running is not None and self._running.trial.number == number:
+                running, self._running = self._running, None
+                yield running.end(State.PRUNED, STOPPED)
+
+    def _start_next(self) -> tuple[int, ...]:
+        if not self._waiting:
+            return ()
+        trial = self._waiting.pop(min(self._waiting))
+        checkpoint = Checkpoint(checkpoint_folder(self._job.folder, trial.number))
+        self._running = LoopRun(self._job.loop, replace(trial, params=dict(trial.params), checkpoint=checkpoint))
+        return (trial.number,)
