@@ -32,7 +32,8 @@ PLAINLY = {
     "data-dependent control flow": "what its forward does depends on the data (`if` on a tensor, or a loop)",
     ".item()": "what its forward does depends on the data (`.item()`, `float` or `int` of a tensor)",
     "randomness": "its forward draws random numbers in a way that cannot be each member's own",
-    "in-place": "its forward changes in place what all members share",
+    "inplace": "its forward changes in place what all members share",
+    "broadcast shape": "its forward changes in place what all members share",
 }
 """What messages of `torch.vmap` say, by words that they hold."""
 

@@ -1,6 +1,6 @@
 """What is measured of a module in evaluation mode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,10 @@ def measured(forward: Forward, task: Task, x: torch.Tensor, y: torch.Tensor) -> 
         if task.metrics:
             outputs.append(out)
     found = {name: total / len(x) for name, total in totals.items()}
-    whole = torch.cat(outputs, 1) if outputs else ()
+    members = _by_member(outputs)
+    targets = x.reshape(len(x), *task.inputs.shape) if task.reconstructs else y
     for name, metric in task.metrics.items():
-        found[name] = torch.stack([_value(metric, name, member, y) for member in whole])
+        found[name] = torch.stack([_value(metric, name, member, targets) for member in members])
     return {name: values.cpu().numpy() for name, values in found.items()}
 
 
@@ -44,6 +45,13 @@ def sums_of(losses: torch.Tensor, out: Any, y: torch.Tensor, task: Task) -> dict
     if task.classifies and isinstance(out, torch.Tensor) and tuple(out.shape[2:]) == task.outputs.shape:
         found["accuracy"] = (out.argmax(-1) == y).flatten(1).to(losses.dtype).mean(1) * rows
     return found
+
+
+def _by_member(parts: Sequence[Any]) -> list[Any]:
+    """Return each member's outputs for all rows, of parts `(P, B, ...)`; outputs may be tuples."""
+    if parts and isinstance(parts[0], tuple):
+        return list(zip(*(_by_member(column) for column in zip(*parts, strict=True)), strict=True))
+    return list(torch.cat(list(parts), 1)) if parts else []
 
 
 def _value(metric: Any, name: str, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
