@@ -67,7 +67,7 @@ from .tensor_loop import (
     tensor_error,
     tensor_gradients,
 )
-from .torch_members import FOREIGN, MATRICES, Noisy, Stubborn, in_two_groups
+from .torch_members import FOREIGN, MATRICES, Averaging, Noisy, Stubborn, in_two_groups
 from .wrapper_loop import wrapped_path
 
 STEPS = 100
@@ -345,6 +345,23 @@ def test_members_of_any_rules_train_alike_alone_and_together() -> None:
         assert alone[number] == reports[number]
         assert len(alone[number]) == 3
         np.testing.assert_array_equal(theta[number], together[number])
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, lambda rule: ClipNorm(inner=rule, norm=1e9)], ids=["bare", "in"])
+def test_one_with_an_eval_of_its_own_is_evaluated_there_and_trains_on_from_where_it_was(around: Any) -> None:
+    grads = gradients(2, steps=STEPS) * 1e-2
+    rules = [around(TorchOptimizer(Averaging, lr=lr)) for lr in (0.1, 0.02)]
+    walked = wrapped_path([around(SGD(lr=lr)) for lr in (0.1, 0.02)], grads)
+    np.testing.assert_allclose(wrapped_path(rules, grads), walked, rtol=1e-12)
+    means = np.cumsum(walked, axis=0) / np.arange(1, STEPS + 1)[:, None, None]
+    np.testing.assert_allclose(wrapped_path(rules, grads, evaluated=True), means, rtol=1e-12)
+
+
+def test_what_averages_around_it_decides_where_it_is_evaluated() -> None:
+    grads = gradients(1, steps=STEPS) * 1e-2
+    found = wrapped_path([EMA(inner=TorchOptimizer(Averaging), decay=0.9)], grads, evaluated=True)
+    wanted = wrapped_path([EMA(inner=SGD(lr=0.1), decay=0.9)], grads, evaluated=True)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
 
 
 def test_what_is_drawn_at_random_is_a_function_of_seed_and_step_and_nobody_elses() -> None:
