@@ -15,6 +15,7 @@ import pytest
 import torch
 from laws.runs import train, varied
 from training.rig import member, network, population
+from training.test_resume import assert_equal, trained
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.backends.pytorch.backend import TorchBackend
@@ -38,6 +39,7 @@ from tunelab.optimizers import (
     ClipValue,
     CoupledDecay,
     DecoupledDecay,
+    Lion,
     Lookahead,
     Momentum,
     NAdam,
@@ -51,6 +53,10 @@ from tunelab.schedules import Constant, Cosine
 from tunelab.space import Choice, Float
 from tunelab.study.prepare import prepare
 from tunelab.study.suggest import FixedSuggest
+from tunelab.testing import OptimizerConformance
+from tunelab.training.member import Member
+from tunelab.training.pieces import tensors_of
+from tunelab.training.plan import plan
 from tunelab.training.rules import RuleGroup
 from tunelab.trial import Trial
 
@@ -67,7 +73,7 @@ from .tensor_loop import (
     tensor_error,
     tensor_gradients,
 )
-from .torch_members import FOREIGN, MATRICES, Noisy, Stubborn, in_two_groups
+from .torch_members import FOREIGN, MATRICES, Averaging, Noisy, Stubborn, in_two_groups
 from .wrapper_loop import wrapped_path
 
 STEPS = 100
@@ -345,6 +351,74 @@ def test_members_of_any_rules_train_alike_alone_and_together() -> None:
         assert alone[number] == reports[number]
         assert len(alone[number]) == 3
         np.testing.assert_array_equal(theta[number], together[number])
+
+
+RESUMED: dict[str, Optimizer] = {
+    "bare": TorchOptimizer(torch.optim.AdamW),
+    "then lion": EMA(inner=Switch(first=TorchOptimizer(torch.optim.SGD, momentum=0.9), second=Lion())),
+    "after adam": Switch(first=Adam(), second=TorchOptimizer(torch.optim.NAdam), at=0.6),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_training_that_is_saved_and_read_goes_on_as_if_nothing_had_happened(name: str) -> None:
+    for training in ({}, {"clip_norm": 0.5, "weight_decay": 0.01, "warmup": 0.2}):
+        whole = trained(RESUMED[name], Cosine(), set(), **training)
+        assert_equal(trained(RESUMED[name], Cosine(), {1, 2, 3}, **training), whole)
+
+
+def test_the_comparison_rejects_an_instance_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(RESUMED["bare"], Constant(), set())
+
+    def forgetful(self: Member) -> dict[str, Any]:
+        fresh = self.optimizer.rule.begin(tensors_of(self.theta, self.network), self.trial.seed)
+        return self.__dict__ | {"own": fresh}
+
+    monkeypatch.setattr(Member, "__getstate__", forgetful)
+    with pytest.raises(AssertionError):
+        assert_equal(trained(RESUMED["bare"], Constant(), {3}), whole)
+
+
+def test_its_numbers_are_float64_whatever_the_dtype() -> None:
+    rules = [TorchOptimizer(torch.optim.SGD, lr=lr) for lr in (0.1, 0.3)]
+    members = [member(n, rule, Cosine()) for n, rule in enumerate(rules)]
+    ahead = plan(members, [slice(0, 2)], 3, NumpyBackend("float32"))
+    assert ahead.scalars[0][0]["lr"].tolist() == ahead.lr.tolist()
+    assert ahead.scalars[0][0]["step"].ravel().tolist() == [1, 1, 2, 2, 3, 3]
+
+
+LAWS: dict[str, Optimizer] = {
+    "adamw": TorchOptimizer(torch.optim.AdamW, lr=0.01),
+    "sgd inside": Lookahead(inner=ClipNorm(inner=TorchOptimizer(torch.optim.SGD, lr=0.05, momentum=0.9))),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+class TestLaws(OptimizerConformance):
+    @pytest.fixture
+    def dtype(self) -> str:
+        return "float32"
+
+    @pytest.fixture
+    def optimizer(self, name: str) -> Optimizer:
+        return LAWS[name]
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, lambda rule: ClipNorm(inner=rule, norm=1e9)], ids=["bare", "in"])
+def test_one_with_an_eval_of_its_own_is_evaluated_there_and_trains_on_from_where_it_was(around: Any) -> None:
+    grads = gradients(2, steps=STEPS) * 1e-2
+    rules = [around(TorchOptimizer(Averaging, lr=lr)) for lr in (0.1, 0.02)]
+    walked = wrapped_path([around(SGD(lr=lr)) for lr in (0.1, 0.02)], grads)
+    np.testing.assert_allclose(wrapped_path(rules, grads), walked, rtol=1e-12)
+    means = np.cumsum(walked, axis=0) / np.arange(1, STEPS + 1)[:, None, None]
+    np.testing.assert_allclose(wrapped_path(rules, grads, evaluated=True), means, rtol=1e-12)
+
+
+def test_what_averages_around_it_decides_where_it_is_evaluated() -> None:
+    grads = gradients(1, steps=STEPS) * 1e-2
+    found = wrapped_path([EMA(inner=TorchOptimizer(Averaging), decay=0.9)], grads, evaluated=True)
+    wanted = wrapped_path([EMA(inner=SGD(lr=0.1), decay=0.9)], grads, evaluated=True)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
 
 
 def test_what_is_drawn_at_random_is_a_function_of_seed_and_step_and_nobody_elses() -> None:

@@ -42,8 +42,8 @@ class TorchOptimizer(Foreign, Rule):
         lr: learning rate; the one field that every class must have.
 
     Raises:
-        PluginError: what is no optimizer, or cannot step without a closure; a field that it does not have.
-        RunError: in training, what the class itself raises on these parameters.
+        PluginError: what is no optimizer, or cannot step without a closure; a field that it does not have; when a trial
+            begins, what the class itself does not accept.
 
     >>> TorchOptimizer.sees, TorchOptimizer.backends
     ('members', ('torch',))
@@ -111,6 +111,8 @@ class TorchInstance(Own):
             try:
                 self._optimizer = self._plugin.call(self._leaves)
                 rates = [group["lr"] for group in self._optimizer.param_groups]
+                if self._plugin.averages:
+                    self._optimizer.train()
             except Exception as error:
                 raise PluginError(f"{self._plugin!r} cannot be made: {type(error).__name__}: {error}") from error
         self._ratios = [rate / self._plugin.lr for rate in rates]
