@@ -136,6 +136,7 @@ def run(
             engine.run()
         except BaseException as error:
             engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
+            worker.close()  # nothing trains on while MLflow is completed
             with suppress(TrackingError):  # the cause is what a person must hear of
                 _finish(regime, engine, mirror, home)
             raise
