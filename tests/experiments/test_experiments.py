@@ -21,6 +21,15 @@ LOOPS = sorted(FOLDER.glob("loop_*.py"))
 FILES = sorted(set(FOLDER.glob("*.py")) - set(LOOPS))
 
 
+NEEDS = {
+    "digits_torch": ("torch",),
+    "cnn_digits": ("torch",),
+    "shakespeare": ("torch", "tunelab_data"),
+    "loop_pytorch": ("torch",),
+}
+"""What a file asks for beside tunelab."""
+
+
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     path, modules = list(sys.path), set(sys.modules)
@@ -33,9 +42,13 @@ def _as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_tunelab_run_finds_one_experiment(file: Path) -> None:
+    for package in NEEDS.get(file.stem, ()):
+        pytest.importorskip(package)
     experiment, path = load_experiment(str(file))
     assert path == file
     assert experiment.name == file.stem.replace("_", "-")
+    if isinstance(experiment, Experiment) and file.stem in NEEDS:
+        experiment = Experiment(**dict(experiment) | {"epochs": 1})  # PyTorch's take longer
     study = experiment.run(trials=2, executor="inline", tracker=MemoryTracker())
     assert [str(result.state) for result in study.trials] == ["complete"] * 2
 
