@@ -64,7 +64,7 @@ def main() -> None:
                 return super().receive()
 
     if args.engine_cost:
-        sys.modules["tunelab.study.run"].EXECUTORS["process"] = Timed
+        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, _: Timed(job)
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,

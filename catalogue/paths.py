@@ -16,9 +16,10 @@ from tunelab.models import Rosenbrock
 from tunelab.models.losses import Surface
 from tunelab.schedules import Constant
 from tunelab.space import Float
+from tunelab.training.feed import Arrays
 from tunelab.training.member import Member
 from tunelab.training.network import LayerNetwork
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import Report, Trial
 
 STEPS = 500

@@ -55,7 +55,7 @@ OUTSIDE: dict[str, set[str]] = {
     "optimizers": {"numpy", "pydantic", "torch"},
     "schedules": {"numpy", "pydantic"},
     "models": {"numpy", "pydantic", "torch"},
-    "data": {"numpy", "pydantic", "pandas"},
+    "data": {"numpy", "pydantic", "pandas", "torch"},
     "searchable": {"pydantic"},
     "experiments": {"pydantic"},
     "loop": {"pydantic"},
@@ -76,7 +76,7 @@ MLFLOW = {"mlflow", "pandas", "requests", "sqlalchemy"}
 LAZY = {"pandas"}
 """Packages that no file may import at its top: 0.5 s at start."""
 
-TORCH = ("backends/pytorch/", "models/modules/")
+TORCH = ("backends/pytorch/", "data/pytorch/", "models/modules/")
 """Folders whose files may import torch at their top, 1.9 s; others import them where they are used."""
 
 

@@ -25,7 +25,8 @@ OPTIMIZERS = [
 SURFACE = {
     "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment", "reports_of"],
     "tunelab.data": [
-        "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
+        "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "TorchData", "Wine", "fingerprint",
+        "split",
     ],
     "tunelab.models": [
         "CNN", "GRU", "MLP", "VAE", "Beale", "Branin", "Function", "LinearRegression", "Quadratic", "ResNet",
@@ -72,7 +73,7 @@ PLUGINS = {
         "beale", "branin", "cnn", "function", "gru", "linear-regression", "mlp", "quadratic", "resnet", "rosenbrock",
         "softmax-regression", "transformer", "vae",
     ],
-    "dataset": ["arrays", "breast-cancer", "diabetes", "digits", "file", "wine"],
+    "dataset": ["arrays", "breast-cancer", "diabetes", "digits", "file", "torch", "wine"],
 }  # fmt: skip
 
 

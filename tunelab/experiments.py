@@ -8,14 +8,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, field_serializer, field_validator, model_validator
 
 from tunelab.contracts import Dataset, Model, Optimizer, OwnFunction, Plugin, Rule, Schedule, Search, Torch, Value
-from tunelab.data import Arrays, DataFile
+from tunelab.data import Arrays, DataFile, TorchData
+from tunelab.data.torch_data import torch_data_of
 from tunelab.drawing import Node, Suggest, chosen, draw, rebuild
 from tunelab.encoding import decode, encode, node_of
 from tunelab.errors import ExperimentError
 from tunelab.searchable import Searchable, json_fields
 from tunelab.space import Range
 
-BatchSize = PositiveInt | Literal["full"]
+BatchSize = PositiveInt | Literal["full", "loader"]
 
 
 FILES = (".csv", ".npz", ".parquet")
@@ -26,7 +27,8 @@ class Training(Plugin):
     """How a trial trains beside its model, optimizer and schedule.
 
     Attributes:
-        batch_size: rows a step; `"full"` for the whole training part.
+        batch_size: rows a step; `"full"` for the whole training part, `"loader"` for what a DataLoader that draws
+            batches by itself makes of it.
         epochs: passes over the training part.
         warmup: the fraction of all steps over which the learning rate rises linearly, before the schedule starts.
         weight_decay: coupled decay: g <- g + weight_decay * theta, after clipping. (AdamW has its own, decoupled.)
@@ -75,12 +77,13 @@ class Experiment(Searchable):
 
     Args:
         name: groups studies that are compared with each other.
-        data: a data set's name or instance, `(x, y)` arrays, or the path of an .npz, CSV or Parquet file; None for a
-            model that is a function.
+        data: a data set's name or instance, `(x, y)` arrays, the path of an .npz, CSV or Parquet file, or what PyTorch
+            has: tensors `(x, y)`, a Dataset or DataLoader, or one for each part: `(train, validation)`,
+            `{"train": ..., "validation": ..., "test": ...}` (`TorchData`). None for a model that is a function.
         model: what is trained.
         optimizer: the rule.
         schedule: how its learning rate moves; constant by default.
-        batch_size: rows a step, or `"full"`.
+        batch_size: rows a step, or `"full"`; by default that of a DataLoader, else 32.
         epochs: passes over the training part.
         warmup: fraction of the steps over which the learning rate first rises.
         weight_decay: coupled (L2) decay.
@@ -133,10 +136,13 @@ class Experiment(Searchable):
     backend: Literal["numpy", "torch"] | Torch = "numpy"
     diverged_above: PositiveFloat = 1e8
 
-    @field_validator("data", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _data(cls, given: Any) -> Dataset | None:
-        return dataset_of(given)
+    def _loaded(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Take the batch size of a DataLoader, unless the experiment gives one."""
+        data = dataset_of(fields.get("data"))
+        own = {"batch_size": data.batch_size} if isinstance(data, TorchData) and data.batch_size else {}
+        return {**own, **fields, "data": data}
 
     @field_validator("model", "optimizer", "schedule", mode="before")
     @classmethod
@@ -159,6 +165,14 @@ class Experiment(Searchable):
             raise ExperimentError(
                 f"Experiment: validation={self.validation} and test={self.test} leave no row to train on; lower one"
             )
+        drawn = isinstance(self.data, TorchData) and self.data.batch_size == "loader"
+        if drawn and self.batch_size != "loader":
+            raise ExperimentError(
+                f"Experiment: batch_size={self.batch_size!r}: the DataLoader draws batches by itself; leave batch_size "
+                "out, or give a DataLoader with batch_size, and sampler or shuffle=True, in place of its batch_sampler"
+            )
+        if self.batch_size == "loader" and not drawn:
+            raise ExperimentError("Experiment: batch_size='loader' is for a DataLoader that draws batches by itself")
         return self
 
     @field_serializer("data", "model", "optimizer", "schedule", "batch_size", "epochs", "warmup", "weight_decay",
@@ -239,6 +253,9 @@ def dataset_of(given: Any) -> Dataset | None:
     """
     if given is None or isinstance(given, Dataset):
         return given
+    found = torch_data_of(given)
+    if found is not None:
+        return found
     if isinstance(given, tuple | list) and len(given) == 2:
         return Arrays(x=given[0], y=given[1])
     if isinstance(given, Path) or (isinstance(given, str) and Path(given).suffix.lower() in FILES):
@@ -246,8 +263,8 @@ def dataset_of(given: Any) -> Dataset | None:
     if not isinstance(given, str | dict | type | Search):
         was = repr(given) if isinstance(given, Value | Range) else f"of type {type(given).__name__}"
         raise ExperimentError(
-            "data: expected the name or an instance of a data set, arrays (x, y), "
-            f"or the path of a .csv, .npz or .parquet file; was {was}"
+            "data: expected the name or an instance of a data set, arrays (x, y), the path of a .csv, .npz or .parquet "
+            f"file, or a torch Dataset or DataLoader; was {was}"
         )
     node = node_of(given, "dataset")
     if isinstance(node, Search):

@@ -21,6 +21,7 @@ def test_public_names():
         "Diabetes",
         "Digits",
         "Split",
+        "TorchData",
         "Wine",
         "fingerprint",
         "split",

@@ -18,8 +18,9 @@ from tunelab import Choice, Float
 from tunelab.contracts import Optimizer
 from tunelab.models import TorchModel
 from tunelab.optimizers import EMA, SAM, SGD, SWA, Adam, Momentum, ScheduleFreeAdamW, Sophia, Switch
+from tunelab.training.feed import Arrays
 from tunelab.training.member import Member
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import Report, State, Trial
 
 KINDS = TOGETHER | RANDOM | ALONE

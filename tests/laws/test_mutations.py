@@ -88,20 +88,20 @@ def schedule_one_step_late(patch: pytest.MonkeyPatch) -> None:
 
 
 def order_of_the_first_member_for_all(patch: pytest.MonkeyPatch) -> None:
-    shuffle = batches.Batches.shuffle
+    shuffle = batches.RowBatches.shuffle
 
     def alike(self: Any, members: Any, steps: int) -> None:
         shuffle(self, members, steps)
         self._order[:] = self._order[0]
 
-    patch.setattr(batches.Batches, "shuffle", alike)
+    patch.setattr(batches.RowBatches, "shuffle", alike)
 
 
 def order_by_place(patch: pytest.MonkeyPatch) -> None:
     def shuffle(self: Any, members: Any, steps: int) -> None:
         self._order = np.stack([np.random.default_rng(place).permutation(self._rows) for place in range(len(members))])
 
-    patch.setattr(batches.Batches, "shuffle", shuffle)
+    patch.setattr(batches.RowBatches, "shuffle", shuffle)
 
 
 def noise_of_the_first_member_for_all(patch: pytest.MonkeyPatch) -> None:
@@ -150,13 +150,15 @@ def steps_counted_from_admission_of_the_first(patch: pytest.MonkeyPatch) -> None
 
 
 def evaluation_blocks_that_shrink_with_the_population(patch: pytest.MonkeyPatch) -> None:
-    evaluate = network.LayerPasses.evaluate
+    measure = network.LayerPasses.measure
 
-    def shrinking(self: Any, x: Any, y: Any) -> Any:
-        patch.setattr(network, "ROWS_A_BLOCK", max(1, 64 // next(iter(self._params[0].values())).shape[0]))
-        return evaluate(self, x, y)
+    def shrinking(self: Any, parts: Any) -> Any:
+        rows = max(1, 64 // next(iter(self._params[0].values())).shape[0])
+        return measure(
+            self, ((x[at : at + rows], y[at : at + rows]) for x, y in parts for at in range(0, len(x), rows))
+        )
 
-    patch.setattr(network.LayerPasses, "evaluate", shrinking)
+    patch.setattr(network.LayerPasses, "measure", shrinking)
 
 
 def weights_from_one_seed(patch: pytest.MonkeyPatch) -> None:

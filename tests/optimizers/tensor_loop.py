@@ -48,7 +48,7 @@ class TorchBackend(NumpyBackend):
 
     xp: Any = torch
 
-    def asarray(self, values: np.ndarray) -> Array:
+    def asarray(self, values: Array) -> Array:
         return torch.from_numpy(super().asarray(values).copy())
 
     def zeros(self, shape: Sequence[int]) -> Array:

@@ -11,9 +11,10 @@ from tunelab.models import Quadratic
 from tunelab.models.losses import loss_for
 from tunelab.optimizers import SGD
 from tunelab.schedules import Constant
+from tunelab.training.feed import Arrays
 from tunelab.training.member import Member
 from tunelab.training.network import LayerNetwork
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import Trial
 
 DOUBLE = NumpyBackend("float64")

@@ -1,20 +1,20 @@
-"""Batches: every row once an epoch, in an order that depends on a member's seed and epoch alone."""
+"""Batches of rows in memory: every row once an epoch, in an order that depends on a member's seed and epoch alone."""
 
 import numpy as np
 import pytest
 
 from training.rig import DOUBLE, member
-from tunelab.training.batches import Batches
+from tunelab.training.batches import RowBatches
 
 ROWS = 23
 X, Y = np.arange(ROWS, dtype=np.float64)[:, None] * [1.0, 10.0], np.arange(ROWS)
 
 
-def batches(size: int) -> Batches:
-    return Batches(DOUBLE.asarray(X), DOUBLE.asarray(Y), size, DOUBLE)
+def batches(size: int) -> RowBatches:
+    return RowBatches(DOUBLE.asarray(X), DOUBLE.asarray(Y), size, DOUBLE)
 
 
-def seen(one: Batches, steps: int) -> list[np.ndarray]:
+def seen(one: RowBatches, steps: int) -> list[np.ndarray]:
     """Return the rows of each step, `(P, B)`, after checking that features and targets belong together."""
     found = []
     for step in range(steps):

@@ -30,8 +30,8 @@ def test_its_numbers_are_of_the_backends_dtype(dtype: str) -> None:
 def test_noise_is_new_each_epoch_and_the_same_when_an_epoch_begins_again() -> None:
     one = member(5)
     first = one.noise.random(9)
-    one.renew_noise()
+    one.begin_epoch()
     assert np.array_equal(one.noise.random(9), first)
     one.epoch = 1
-    one.renew_noise()
+    one.begin_epoch()
     assert not np.intersect1d(one.noise.random(9), first).size

@@ -8,10 +8,10 @@ import pytest
 from training.rig import DOUBLE, network
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Layer, LayerModel, Passes, Seats
+from tunelab.contracts.network import ROWS_A_BLOCK
 from tunelab.models import MLP, Quadratic
 from tunelab.models.layers import Dense, LayerNorm, Tanh
 from tunelab.models.losses import CrossEntropy
-from tunelab.training import network as module
 from tunelab.training.network import LayerNetwork
 
 NET = network(MLP(width=5, depth=2, layer_norm=True), inputs=3, outputs=4)
@@ -87,7 +87,7 @@ def test_blocks_of_evaluation_are_never_larger_than_said(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Dense, "forward", watched)
     passes(NET, NET.initial(0)[None]).evaluate(RNG.normal(size=(600, 3)), RNG.integers(0, 4, 600))
-    assert max(sizes) == module.ROWS_A_BLOCK
+    assert max(sizes) == ROWS_A_BLOCK
     assert sum(sizes) == 600 * 3
 
 

@@ -24,7 +24,7 @@ class NumpyBackend(Backend):
     def __init__(self, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
 
-    def asarray(self, values: np.ndarray) -> Array:
+    def asarray(self, values: Array) -> Array:
         """Return floats in this backend's dtype, integers as they are."""
         return np.ascontiguousarray(values, dtype=self.dtype if values.dtype.kind == "f" else None)
 

@@ -13,7 +13,7 @@ from tunelab.contracts.dataset import Dataset, Inputs, Outputs, Table
 from tunelab.contracts.executor import Executor, Work, Worker
 from tunelab.contracts.foreign import Foreign
 from tunelab.contracts.model import Layer, LayerModel, Loss, Model, ModuleModel, Parameter, Tape
-from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor
+from tunelab.contracts.network import Network, Passes, Seats, Start, Tensor, blocks
 from tunelab.contracts.optimizer import Optimizer, Own, Rule, Step, Sums, Wrapper
 from tunelab.contracts.places import OwnFunction, found_at, place_of
 from tunelab.contracts.plugin import INSIDE, Plugin, Search, Value
@@ -24,5 +24,5 @@ __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Foreign", "Hyper", "Inputs", "Layer", "LayerModel",
     "Loss", "Model", "ModuleModel", "Network", "Optimizer", "Outputs", "Own", "OwnFunction", "Parameter", "Passes",
     "Plugin", "Rule", "Schedule", "Search", "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor",
-    "Torch", "Tracker", "Value", "Work", "Worker", "Wrapper", "found_at", "place_of",
+    "Torch", "Tracker", "Value", "Work", "Worker", "Wrapper", "blocks", "found_at", "place_of",
 ]  # fmt: skip

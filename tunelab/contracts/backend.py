@@ -42,8 +42,8 @@ class Backend(ABC):
     xp: Any
 
     @abstractmethod
-    def asarray(self, values: np.ndarray) -> Array:
-        """Return the values as an array of this backend: floats in its dtype, integers as they are."""
+    def asarray(self, values: Array) -> Array:
+        """Return the values, of NumPy or of this backend: floats in its dtype, integers as they are."""
 
     @abstractmethod
     def zeros(self, shape: Sequence[int]) -> Array:

@@ -31,7 +31,7 @@ class Outputs:
     """What is to be told of one row.
 
     Attributes:
-        count: classes, or values.
+        count: classes, or values; 0 where the data do not say, and what a module returns is not checked.
         places: how many places of a row have a class each (each character of a text); 0 where the row as a whole has
             one, or values.
 

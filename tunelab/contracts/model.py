@@ -144,6 +144,10 @@ class ModuleModel(Model):
             DataError: inputs or outputs that it is not for (a row of numbers, where it takes images).
         """
 
+    def asks_outputs(self) -> bool:
+        """Return whether `module` needs the number of classes or values, which not all data say."""
+        return not self.reconstructs
+
     def fits(self, inputs: Inputs, outputs: Outputs) -> None:
         """Refuse what `module` would refuse: asked before anything trains, in a process without torch.
 

@@ -2,13 +2,27 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tunelab.contracts.arrays import Array
 from tunelab.contracts.backend import Backend
+
+ROWS_A_BLOCK = 192
+"""Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
+
+
+def blocks(x: Array, y: Array) -> Iterator[tuple[Array, Array]]:
+    """Cut rows and their targets into the blocks in which they are evaluated.
+
+    >>> [len(x) for x, _ in blocks(np.zeros((400, 3)), np.zeros(400))]
+    [192, 192, 16]
+    """
+    for start in range(0, len(x), ROWS_A_BLOCK):
+        block = slice(start, start + ROWS_A_BLOCK)
+        yield x[block], y[block]
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,13 @@ class Passes(ABC):
         """
 
     @abstractmethod
+    def measure(self, parts: Iterable[tuple[Array, Array]]) -> dict[str, np.ndarray]:
+        """Return the mean of each metric over all rows of all parts in evaluation mode, `(P,)` float64.
+
+        Args:
+            parts: features `(B, D)` and targets `(B,)` or `(B, K)` of some rows at a time.
+        """
+
     def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64.
 
@@ -134,6 +155,7 @@ class Passes(ABC):
             x: features `(N, D)`.
             y: targets `(N,)` or `(N, K)`.
         """
+        return self.measure(blocks(x, y))
 
     @abstractmethod
     def outputs(self, x: Array) -> Array:

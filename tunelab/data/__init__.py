@@ -7,6 +7,18 @@ from tunelab.data.digits import Digits
 from tunelab.data.file import DataFile
 from tunelab.data.fingerprint import fingerprint
 from tunelab.data.split import Split, split
+from tunelab.data.torch_data import TorchData
 from tunelab.data.wine import Wine
 
-__all__ = ["Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split"]
+__all__ = [
+    "Arrays",
+    "BreastCancer",
+    "DataFile",
+    "Diabetes",
+    "Digits",
+    "Split",
+    "TorchData",
+    "Wine",
+    "fingerprint",
+    "split",
+]

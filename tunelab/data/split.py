@@ -24,9 +24,10 @@ class Split:
     All arrays are C-contiguous; a part that was not asked for has no rows.
 
     Attributes:
-        x_train, x_validation, x_test: features `(rows, features)`, float64, scaled.
+        x_train, x_validation, x_test: features `(rows, features)`, float64, scaled; of tensors that are not to be
+            scaled, in their own type.
         y_train, y_validation, y_test: class indices `(rows,)` or `(rows, places)`, int64, or values
-            `(rows, outputs)`, float64, scaled.
+            `(rows, outputs)`, float64, scaled; of tensors, what the loss takes, not scaled.
         inputs: what the features of one row are.
         targets: classes or values; `"none"` where there is nothing to predict.
         outputs: classes, or values a row.
@@ -129,14 +130,14 @@ def split(
     groups = table.y if is_labelled and not table.places else np.zeros(len(table.x), dtype=np.int64)
     rows = partition(groups, validation=validation, test=test, seed=seed)
     channels = table.shape[0] if len(table.shape) == 3 else table.x.shape[1]
-    shift, spread = _scaling(table.x[rows[0]], scale, channels)
-    xs = [_scaled(table.x[part], shift, spread, "x") for part in rows]
+    shift, spread = scaling(table.x[rows[0]], scale, channels)
+    xs = [scaled(table.x[part], shift, spread, "x") for part in rows]
     if is_labelled:
         target_shift, target_spread = np.zeros(table.outputs), np.ones(table.outputs)
         ys = [np.ascontiguousarray(table.y[part], dtype=np.int64) for part in rows]
     else:
-        target_shift, target_spread = _scaling(table.y[rows[0]], "standard" if scale_targets else "none", table.outputs)
-        ys = [_scaled(table.y[part], target_shift, target_spread, "y") for part in rows]
+        target_shift, target_spread = scaling(table.y[rows[0]], "standard" if scale_targets else "none", table.outputs)
+        ys = [scaled(table.y[part], target_shift, target_spread, "y") for part in rows]
     return Split(
         x_train=xs[0],
         y_train=ys[0],
@@ -144,7 +145,7 @@ def split(
         y_validation=ys[1],
         x_test=xs[2],
         y_test=ys[2],
-        inputs=replace(table.inputs, unit=_in_unit(xs[0])),
+        inputs=replace(table.inputs, unit=in_unit(xs[0])),
         targets=table.targets,
         outputs=table.outputs,
         places=table.places,
@@ -156,11 +157,12 @@ def split(
     )
 
 
-def _in_unit(x: np.ndarray) -> bool:
+def in_unit(x: np.ndarray) -> bool:
+    """Return whether all numbers lie from 0 to 1."""
     return bool(x.size and x.min() >= 0 and x.max() <= 1)
 
 
-def _scaling(train: np.ndarray, scale: Scale, groups: int) -> tuple[np.ndarray, np.ndarray]:
+def scaling(train: np.ndarray, scale: Scale, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and spread of each column; columns come in so many groups of neighbours that are scaled alike."""
     rows, columns = train.shape
     if scale == "none":
@@ -176,7 +178,12 @@ def _scaling(train: np.ndarray, scale: Scale, groups: int) -> tuple[np.ndarray, 
     return np.repeat(np.where(is_constant, low, shift), each), np.repeat(np.where(is_constant, 1.0, spread), each)
 
 
-def _scaled(values: np.ndarray, shift: np.ndarray, spread: np.ndarray, name: str) -> np.ndarray:
+def scaled(values: np.ndarray, shift: np.ndarray, spread: np.ndarray, name: str) -> np.ndarray:
+    """Return `(values - shift) / spread`, float64.
+
+    Raises:
+        DataError: a column that is not finite then.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = np.ascontiguousarray((values - shift) / spread, dtype=np.float64)
     finite = np.isfinite(scaled).all(axis=0) & np.isfinite(spread)

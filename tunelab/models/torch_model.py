@@ -39,6 +39,10 @@ class TorchModel(Foreign, ModuleModel):
         """Return the parameters that the data decides."""
         return tuple(name for name in names if name in SIZES)
 
+    def asks_outputs(self) -> bool:
+        """Return whether the function or class has a parameter for them."""
+        return SIZES[1] in self._takes()
+
     def module(self, inputs: Inputs, outputs: Outputs) -> Any:
         """Return what the function or class makes."""
         sizes = dict(zip(SIZES, (prod(inputs.shape), outputs.count), strict=True))

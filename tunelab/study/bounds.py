@@ -99,6 +99,6 @@ def _limits(experiment: Searchable, side: Side, where: Where) -> Limits:
     found = limits(where)
     if (where.plugin, where.field, side) == (Training, "batch_size", "upper"):
         assert isinstance(experiment, Experiment)  # who else trains in batches?
-        rows = len(prepare(experiment)[0].x_train)
+        rows = prepare(experiment)[0].rows.get("train")
         return replace(found, high=rows) if rows else found
     return found

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from tunelab.contracts import LayerModel, Work
+from tunelab.data.items import Items
+from tunelab.data.split import Split
 from tunelab.experiments import Experiment
 from tunelab.study.engine import COMPANY
 from tunelab.study.folder import WEIGHTS
@@ -42,12 +44,12 @@ class PopulationRegime(Regime):
         """Keep the weights of the best trial so far."""
         if is_best and ended.weights is not None:
             model = self._experiment.configure(dict(result.trial.params)).model
-            if isinstance(model, LayerModel):
+            if isinstance(model, LayerModel) and isinstance(self._parts, Split):
                 TrainedModel.of(model, ended.weights, self._parts, self._experiment.dtype).save(home / WEIGHTS)
 
     def test(self, home: Path) -> dict[str, float]:
         """Return the metrics of the weights that were kept, on the test part."""
-        if not len(self._parts.x_test):
+        if isinstance(self._parts, Items) or not len(self._parts.x_test):
             return {}
         found = TrainedModel.load(home / WEIGHTS).evaluate(self._parts.x_test, self._parts.y_test)
         return {f"test_{name}": value for name, value in found.items()}

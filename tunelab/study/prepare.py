@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from math import prod
 
 from tunelab.backends import require
-from tunelab.contracts import Optimizer, Table
+from tunelab.contracts import Dataset, Optimizer, Table
 from tunelab.data.fingerprint import fingerprint
+from tunelab.data.items import Items, Parts
 from tunelab.data.split import Scale, Split, split
+from tunelab.data.torch_data import TorchData
 from tunelab.drawing import classes
 from tunelab.errors import DataError, ExperimentError, TunelabError, suggestion
 from tunelab.experiments import Configuration, Experiment
@@ -17,8 +20,8 @@ from tunelab.training.networks import metrics_of, places_of
 from tunelab.trial import DataRecord
 
 
-def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
-    """Return the rows to train on and what is said of them.
+def prepare(experiment: Experiment) -> tuple[Parts, DataRecord | None]:
+    """Return the rows to train on, or what reads them, and what is said of them.
 
     Raises:
         DataError: data that is missing, broken, does not fit the loss, or has fewer rows than a batch.
@@ -28,30 +31,37 @@ def prepare(experiment: Experiment) -> tuple[Split, DataRecord | None]:
     require(experiment.backend)
     _check_backend(experiment)
     if experiment.data is None:
-        parts, record = Split.none(), None
+        parts: Parts = Split.none()
+        record = None
     else:
-        table = experiment.data.load()
-        parts = split(
-            table,
-            validation=experiment.validation,
-            test=experiment.test,
-            seed=experiment.split_seed,
-            scale=_scale(experiment, table),
-        )
+        parts, source, told = _parted(experiment, experiment.data)
         record = DataRecord(
             name=name_of(type(experiment.data)),
-            source=table.source,
-            fingerprint=fingerprint(table),
+            source=source,
+            fingerprint=told,
             rows=parts.rows,
-            features=parts.x_train.shape[1],
+            features=prod(parts.inputs.shape),
             targets=parts.targets,
             outputs=parts.outputs,
         )
     for configuration in _first_configurations(experiment):
-        _check_objective(experiment, _metrics(experiment, configuration, parts))
+        _check_objective(experiment, _metrics(experiment, configuration, parts), parts)
     if record is not None:
-        _check_batches(experiment, len(parts.x_train))
+        _check_batches(experiment, parts)
     return parts, record
+
+
+def _parted(experiment: Experiment, data: Dataset) -> tuple[Parts, str, str]:
+    """Return the parts, where they came from, and their fingerprint."""
+    validation, test, seed = experiment.validation, experiment.test, experiment.split_seed
+    if isinstance(data, TorchData):
+        scale: Scale = data.scale if experiment.scale == "auto" else experiment.scale
+        as_given = not isinstance(experiment.loss, str)
+        parts = data.parted(validation=validation, test=test, seed=seed, scale=scale, as_given=as_given)
+        return parts, data.source, data.fingerprint
+    table = data.load()
+    rows = split(table, validation=validation, test=test, seed=seed, scale=_scale(experiment, table))
+    return rows, table.source, fingerprint(table)
 
 
 def _scale(experiment: Experiment, table: Table) -> Scale:
@@ -62,7 +72,7 @@ def _scale(experiment: Experiment, table: Table) -> Scale:
     return own
 
 
-def places_for(experiment: Experiment, parts: Split) -> int | None:
+def places_for(experiment: Experiment, parts: Parts) -> int | None:
     """Return how many trials can train together, in the smallest of the alternatives' default networks.
 
     None where one of them is a module, which only a worker lays out.
@@ -93,7 +103,7 @@ def _first_configurations(experiment: Experiment) -> Iterator[Configuration]:
         yield experiment.configure(experiment.draw(FixedSuggest(options)))
 
 
-def _metrics(experiment: Experiment, configuration: Configuration, parts: Split) -> tuple[str, ...]:
+def _metrics(experiment: Experiment, configuration: Configuration, parts: Parts) -> tuple[str, ...]:
     model = configuration.model
     is_function = model.loss("none") is not None
     if is_function and experiment.data is not None:
@@ -115,9 +125,12 @@ def _metrics(experiment: Experiment, configuration: Configuration, parts: Split)
         ) from error
 
 
-def _check_objective(experiment: Experiment, metrics: tuple[str, ...]) -> None:
-    prefixes = ("",) if experiment.data is None else ("train_", "val_")
-    known = [prefix + metric for prefix in prefixes for metric in metrics] + ["lr"]
+def _check_objective(experiment: Experiment, metrics: tuple[str, ...], parts: Parts) -> None:
+    if isinstance(parts, Items):
+        known = ["train_loss", *(f"val_{metric}" for metric in metrics), "lr"]
+    else:
+        prefixes = ("",) if experiment.data is None else ("train_", "val_")
+        known = [prefix + metric for prefix in prefixes for metric in metrics] + ["lr"]
     if experiment.objective not in known:
         side = "maximize" if experiment.maximize else "minimize"
         raise ExperimentError(
@@ -125,11 +138,12 @@ def _check_objective(experiment: Experiment, metrics: tuple[str, ...]) -> None:
         )
 
 
-def _check_batches(experiment: Experiment, rows: int) -> None:
+def _check_batches(experiment: Experiment, parts: Parts) -> None:
     node = experiment.batch_size
     sizes = node.options if isinstance(node, Choice) else (node.high,) if isinstance(node, Int) else (node,)
-    largest = max((size for size in sizes if size != "full"), default=1)
-    if largest > rows and not _always_full(experiment):
+    largest = max((size for size in sizes if not isinstance(size, str)), default=1)
+    rows = parts.rows.get("train")
+    if rows is not None and largest > rows and not _always_full(experiment):
         raise DataError(
             f"a batch of {largest} rows is larger than the training part of {rows}; "
             "lower batch_size, or say batch_size='full'"

@@ -11,9 +11,10 @@ from tunelab.experiments import Configuration, Training
 from tunelab.models import MLP
 from tunelab.models.losses import loss_for
 from tunelab.testing.entrant import Entrant
+from tunelab.training.feed import Arrays
 from tunelab.training.member import Member
 from tunelab.training.network import LayerNetwork
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import Trial
 
 ROWS = 40

@@ -1,16 +1,42 @@
 """Which rows each member sees in which step: a function of its seed and epoch alone."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from tunelab.contracts import Array, Backend
+from tunelab.errors import TunelabError
 from tunelab.training.member import Member
 from tunelab.training.streams import Purpose, stream
 
 
-class Batches:
-    """One epoch of batches for all members of a population.
+class UnlikeBatches(TunelabError):
+    """Batches of several members that differ in shape, so that they cannot be one array."""
+
+
+class Batches(ABC):
+    """The batches of all members of a population, epoch by epoch."""
+
+    @abstractmethod
+    def shuffle(self, members: Sequence[Member], steps: int) -> None:
+        """Draw the order of an epoch of `steps` steps for these members."""
+
+    @abstractmethod
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these members only, in this order."""
+
+    @abstractmethod
+    def take(self, step: int) -> tuple[Array, Array]:
+        """Return features `(P, B, ...)` and targets `(P, B, ...)` of a step, or `(1, B, ...)` of all members at once.
+
+        Steps are taken one after another, each once.
+        """
+
+
+class RowBatches(Batches):
+    """Batches of rows in memory.
 
     Each member sees every training row once, in its own order, and begins again where an epoch is longer than that.
     The last batch of a pass is smaller where the rows do not divide evenly. Full batches come in the data's own order.
@@ -34,14 +60,11 @@ class Batches:
         if self._size >= self._rows:
             return
         passes = -(-steps // self._steps)
-        self._order = np.stack([self._one_order(member, passes) for member in members])
-
-    def _one_order(self, member: Member, passes: int) -> np.ndarray:
-        generator = stream(member.trial.seed, Purpose.ORDER, member.epoch)
-        return np.concatenate([generator.permutation(self._rows) for _ in range(passes)])
+        orders = [np.concatenate(list(islice(orders_of(member, self._rows), passes))) for member in members]
+        self._order = np.stack(orders)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these members only."""
+        """Go on with these members only, in this order."""
         if len(self._order):
             self._order = self._order[rows]
 
@@ -60,3 +83,10 @@ class Batches:
         if shape not in self._buffers:
             self._buffers[shape] = self._backend.xp.empty(shape, dtype=self._x.dtype, device=self._x.device)
         return self._buffers[shape]
+
+
+def orders_of(member: Member, rows: int) -> Iterator[np.ndarray]:
+    """Yield the order of the rows in each pass of a member's present epoch."""
+    generator = stream(member.trial.seed, Purpose.ORDER, member.epoch)
+    while True:
+        yield generator.permutation(rows)

@@ -29,6 +29,7 @@ class Member:
         lr: the learning rate of its last step.
         result: what was evaluated last, where that is not theta (`Optimizer.averages`).
         noise: its stream of dropout noise in the present epoch.
+        rows_seen, loss_seen: in the present epoch, the rows that it trained on and the sum of their losses.
         memory: what its schedule remembers of past epochs.
         optimizer: the optimizer in force, which may hand over to another in the course of the training.
         changes: the steps after which the next one takes over.
@@ -48,6 +49,8 @@ class Member:
     lr: float = 0.0
     result: Array | None = None
     began: int = 0
+    rows_seen: int = 0
+    loss_seen: float = 0.0
     noise: np.random.Generator = field(init=False)
     memory: Mapping[str, float] = field(init=False)
     optimizer: Optimizer = field(init=False)
@@ -57,7 +60,7 @@ class Member:
         self.memory = self.configuration.schedule.memory()
         self.optimizer = self.configuration.penalised.at_step(0, self.total)
         self.changes = self.configuration.optimizer.changes(self.total)
-        self.renew_noise()
+        self.begin_epoch()
 
     @classmethod
     def new(
@@ -73,9 +76,10 @@ class Member:
         own = optimizer.rule.begin(tensors_of(theta, network), trial.seed)
         return cls(trial, configuration, network, total, theta, slots, buffers, own)
 
-    def renew_noise(self) -> None:
-        """Begin the present epoch's stream of dropout noise."""
+    def begin_epoch(self) -> None:
+        """Begin the present epoch: its own stream of dropout noise, and no row seen."""
         self.noise = stream(self.trial.seed, Purpose.NOISE, self.epoch)
+        self.rows_seen, self.loss_seen = 0, 0.0
 
     @property
     def finished(self) -> bool:

@@ -1,7 +1,7 @@
 """Layers and a loss as one function of a flat parameter vector, for all members at once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,6 @@ CACHE = 4 * 2**20
 
 LARGEST = 16
 """More members than this hardly make a step cheaper, and each one in flight is one the sampler knows less of."""
-
-ROWS_A_BLOCK = 192
-"""Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +114,16 @@ class LayerPasses(Passes):
             )
         return losses.sum(1) / rows
 
-    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+    def measure(self, parts: Iterable[tuple[Array, Array]]) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64."""
         totals: dict[str, np.ndarray] = {}
-        for start in range(0, len(x), ROWS_A_BLOCK):
-            block = slice(start, start + ROWS_A_BLOCK)
-            out = self._forward(x[None, block], training=False)
-            for name, sums in self._loss.evaluate(self._xp, out, y[None, block]).items():
+        rows = 0
+        for x, y in parts:
+            rows += len(x)
+            out = self._forward(x[None], training=False)
+            for name, sums in self._loss.evaluate(self._xp, out, y[None]).items():
                 totals[name] = totals.get(name, 0.0) + np.asarray(sums, np.float64)
-        return {name: total / len(x) for name, total in totals.items()}
+        return {name: total / rows for name, total in totals.items()}
 
     def outputs(self, x: Array) -> Array:
         """Return the network's outputs `(P, B, K)` in evaluation mode."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from tunelab.contracts import Array, Backend, Network, Passes, Seats
 from tunelab.errors import TunelabError
-from tunelab.training.batches import Batches
+from tunelab.training.feed import Feed
 from tunelab.training.handover import hand_over
 from tunelab.training.member import Member
 from tunelab.training.plan import STEPS_AT_ONCE, plan
@@ -19,34 +19,18 @@ from tunelab.trial import Ended, Report, State
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """The rows that a population trains and is evaluated on, on its backend.
-
-    Attributes:
-        parts: `(x, y)` by the prefix of their metrics: `train_`, `val_`, or an empty one for a function.
-    """
-
-    parts: dict[str, tuple[Array, Array]]
-
-    @property
-    def train(self) -> tuple[Array, Array]:
-        """The rows to train on."""
-        return next(iter(self.parts.values()))
-
-
-@dataclass(frozen=True)
 class Cohort:
     """What trials must agree on to train together.
 
     Attributes:
         network: layers and loss.
-        batch_size: rows a step.
+        batch_size: rows a step; None for the batches that the data itself comes in.
         steps: steps of one epoch.
         apart: a trial's number, where it must train alone (see `Trainer`).
     """
 
     network: Network
-    batch_size: int
+    batch_size: int | None
     steps: int
     apart: int | None = None
 
@@ -56,18 +40,18 @@ class Population:
 
     Args:
         cohort: what they agree on.
-        arrays: what they train on.
+        feed: what they train on.
         backend: what computes.
         diverged_above: a loss above this ends a member.
     """
 
-    def __init__(self, cohort: Cohort, arrays: Arrays, backend: Backend, diverged_above: float) -> None:
+    def __init__(self, cohort: Cohort, feed: Feed, backend: Backend, diverged_above: float) -> None:
         self.cohort = cohort
         self.members: list[Member] = []
-        self._arrays = arrays
+        self._feed = feed
         self._backend = backend
         self._bound = diverged_above
-        self._batches = Batches(*arrays.train, cohort.batch_size, backend)
+        self._batches = feed.batches(cohort.batch_size, backend)
 
     def admit(self, members: Sequence[Member]) -> None:
         """Give new members a place."""
@@ -94,7 +78,7 @@ class Population:
 
     def _train(self) -> Iterator[Ended]:
         for member in self.members:
-            member.renew_noise()
+            member.begin_epoch()
         self._batches.shuffle(self.members, self.cohort.steps)
         step = 0
         while step < self.cohort.steps and self.members:
@@ -103,16 +87,21 @@ class Population:
                 return
             ahead = min(STEPS_AT_ONCE, self.cohort.steps - step, *self._until_changes())
             lr = self._prepare(ahead)
-            taken = 0
+            taken, rows, total = 0, 0, self._backend.zeros((len(self.members),))
             while taken < ahead:
                 losses = self._step(step + taken, taken)
                 taken += 1
+                if self._feed.tallies:
+                    rows += self._batch[0].shape[1]
+                    total += losses * self._batch[0].shape[1]
                 if not self._healthy(losses).all():
                     break
             step += taken
             for row, member in enumerate(self.members):
                 member.step += taken
                 member.lr = float(lr[taken - 1, row, 0])
+                member.rows_seen += rows
+                member.loss_seen += float(total[row])
             yield from self._end_diverged(losses)
         for _, group in self._groups if self.members else ():
             group.flush()
@@ -192,9 +181,11 @@ class Population:
         if not self.members:
             return
         columns: dict[str, np.ndarray] = {}
+        if self._feed.tallies:
+            columns["train_loss"] = np.array([member.loss_seen / member.rows_seen for member in self.members])
         with self._averaged():
-            for prefix, (x, y) in self._arrays.parts.items():
-                for name, values in self._passes.evaluate(x, y).items():
+            for prefix, parts in self._feed.measured().items():
+                for name, values in self._passes.measure(parts).items():
                     columns[prefix + name] = values
         columns["lr"] = np.array([member.lr for member in self.members])
         lost = {}

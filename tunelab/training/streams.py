@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     ORDER = 1
     NOISE = 2
     PROBE = 3
+    ITEMS = 4
 
 
 def stream(seed: int, purpose: Purpose, time: int = 0) -> np.random.Generator:

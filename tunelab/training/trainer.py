@@ -8,13 +8,15 @@ import numpy as np
 
 from tunelab.backends import backend_of
 from tunelab.contracts import Backend, Network
-from tunelab.data.split import Split
+from tunelab.data.items import Items, Parts
 from tunelab.errors import ExperimentError
 from tunelab.experiments import Configuration, Experiment
+from tunelab.training.batches import UnlikeBatches
+from tunelab.training.feed import Arrays, Feed
 from tunelab.training.member import Member
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
 
 
@@ -24,12 +26,12 @@ class Job:
 
     Attributes:
         experiment: what is trained.
-        split: the rows.
+        split: the rows, or what reads them.
         population: members that train together at most; None for as many as the cache holds.
     """
 
     experiment: Experiment
-    split: Split
+    split: Parts
     population: int | None = None
 
     def worker(self) -> "Trainer":
@@ -51,11 +53,11 @@ class Trainer:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
-        self._arrays = _arrays(job.split, self._backend)
+        self._feed = _feed(job.split, self._backend)
         self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
         self._populations: dict[Cohort, Population] = {}
         self._fitted: dict[Cohort, tuple[Cohort, int]] = {}
-        self._notes: list[str] = []
+        self._notes = list(job.split.notes) if isinstance(job.split, Items) else []
         self._best: float | None = None
 
     @property
@@ -91,7 +93,9 @@ class Trainer:
         return notes
 
     def close(self) -> None:
-        """Do nothing: a population holds nothing but memory."""
+        """Let go of whoever reads."""
+        self._populations.clear()
+        self._feed.close()
 
     def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
         """Train one epoch; return the reports, and the ends of those that left."""
@@ -145,7 +149,7 @@ class Trainer:
         population = self._populations.get(cohort)
         if population is None:
             bound = self._job.experiment.diverged_above
-            population = self._populations[cohort] = Population(cohort, self._arrays, self._backend, bound)
+            population = self._populations[cohort] = Population(cohort, self._feed, self._backend, bound)
         waiting = self._waiting.get(cohort, {})
         room = self._capacity(cohort) - len(population.members)
         joining = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
@@ -183,6 +187,10 @@ class Trainer:
 
     def _restart_apart(self, population: Population, error: Exception) -> Iterator[Ended]:
         """Fail the only member of a population that raised, or queue each of several to start again alone."""
+        if isinstance(error, UnlikeBatches):
+            cohort = self._fitted[population.cohort][0]
+            cohort.network.alone, self._fitted[cohort] = str(error), (cohort, 1)
+            self._say_why_alone(cohort)
         for member in population.members:
             if population.cohort.apart is not None or len(population.members) == 1:
                 yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, _reason(error))
@@ -203,25 +211,36 @@ class Trainer:
     def _fit(self, cohort: Cohort) -> Cohort:
         """Return the cohort as it was first seen; try its network on the rows of one step if this is the first time."""
         if cohort not in self._fitted:
-            x, y = self._arrays.train
-            rows = slice(0, cohort.batch_size)
-            places = cohort.network.fit(self._backend, x[rows], y[rows], self._job.population, LARGEST)
+            x, y = self._feed.sample(cohort.batch_size)
+            places = cohort.network.fit(self._backend, x, y, self._job.population, LARGEST)
+            reason = self._feed.apart(cohort.batch_size)
+            if reason is not None:
+                cohort.network.alone, places = reason, 1
             self._fitted[cohort] = cohort, places
-            if cohort.network.alone and self._job.population != 1:
-                self._notes.append(f"trials train one at a time: {cohort.network.alone}")
+            self._say_why_alone(cohort)
         return self._fitted[cohort][0]
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)
 
     def _cohort(self, configuration: Configuration) -> Cohort:
-        rows = len(self._job.split.x_train)
-        size = rows if configuration.batch_size == "full" else int(configuration.batch_size)
-        steps = self._job.experiment.steps_per_epoch or -(-rows // size)
+        size = self._feed.size(configuration.batch_size)
+        steps = self._job.experiment.steps_per_epoch or self._feed.steps(size)
+        if not steps:
+            raise ExperimentError("how many steps an epoch has is not known; say steps_per_epoch")
         return Cohort(self._network(configuration), size, steps)
 
+    def _say_why_alone(self, cohort: Cohort) -> None:
+        note = f"trials train one at a time: {cohort.network.alone}"
+        if cohort.network.alone and self._job.population != 1 and note not in self._notes:
+            self._notes.append(note)
 
-def _arrays(split: Split, backend: Backend) -> Arrays:
+
+def _feed(split: Parts, backend: Backend) -> Feed:
+    if isinstance(split, Items):
+        from tunelab.training.item_feed import ItemFeed  # imports torch
+
+        return ItemFeed(split, backend)
     if split.targets == "none":
         return Arrays({"": (backend.asarray(split.x_train), backend.asarray(split.y_train))})
     train = (backend.asarray(split.x_train), backend.asarray(split.y_train))

@@ -1,6 +1,6 @@
 """One member passes through its own module."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.backends.pytorch.losses import RowLoss
 from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
+from tunelab.backends.pytorch.meters import Meters
 from tunelab.backends.pytorch.network import ModuleNetwork
 from tunelab.contracts import Array, Passes, Seats
 
@@ -52,6 +53,7 @@ class AlonePasses(Passes):
             part.p = rate.reshape(()) if self._shares else float(rate)
         self._call = torch.compile(self._module) if backend.settings.compile else self._module
         self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
+        self._meters = Meters(network.task.metrics)
         self._written: set[nn.Parameter] = set()
 
     def gradient(self, x: Array, y: Array) -> Array:
@@ -67,11 +69,11 @@ class AlonePasses(Passes):
             self._grads[parameter].zero_()
         return total
 
-    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+    def measure(self, parts: Iterable[tuple[Array, Array]]) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(1,)` float64."""
         self._module.eval()
-        with torch.no_grad(), self._random():
-            return measured(self._measure, self._task, x, y)
+        with torch.no_grad():
+            return measured(self._measure, self._task, self._meters, parts)
 
     def outputs(self, x: Array) -> Array:
         """Return the module's outputs for rows `(B, D)`, in evaluation mode."""
@@ -80,11 +82,12 @@ class AlonePasses(Passes):
             return _led(self._out(x)[1])
 
     def _measure(self, x: Array, y: Array) -> tuple[dict[str, Array], Any]:
-        rows, out = self._out(x)
-        led = _led(out)
-        if self._loss is not None:
-            return self._loss.sums(led, y[None]), led
-        return sums_of(self._own_loss(rows, out, y)[None], led, y, self._task), led
+        with self._random():  # not around the reading of x and y, where a person's transforms draw their own numbers
+            rows, out = self._out(x)
+            led = _led(out)
+            if self._loss is not None:
+                return self._loss.sums(led, y[None]), led
+            return sums_of(self._own_loss(rows, out, y)[None], led, y, self._task), led
 
     def _backward(self, x: Array, y: Array, share: float) -> Array:
         """Pass through and back; return the loss of these rows, which are a share of the batch."""

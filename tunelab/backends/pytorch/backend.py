@@ -36,9 +36,9 @@ class TorchBackend(Backend):
         self.dtype = getattr(torch, dtype)
         self.device = device_of(self.settings.device)
 
-    def asarray(self, values: np.ndarray) -> Array:
+    def asarray(self, values: Array) -> Array:
         """Return floats in this backend's dtype, integers as they are."""
-        tensor = torch.from_numpy(np.array(values))
+        tensor = values if isinstance(values, torch.Tensor) else torch.from_numpy(np.array(values))
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
 
     def zeros(self, shape: Sequence[int]) -> Array:

@@ -135,7 +135,7 @@ def _bytes_of_one(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Ar
             raise ExperimentError(f"the loss must depend on the module's parameters; it returned {loss!r}")
     parameters = {parameter.data_ptr() for parameter in module.parameters()}
     activations = sum(size for place, size in saved.items() if place not in parameters)
-    return 5 * network.size * x.element_size() + activations
+    return 5 * network.size * network.dtype.itemsize + activations
 
 
 @contextmanager

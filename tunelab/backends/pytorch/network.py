@@ -28,6 +28,7 @@ class Task:
         criterion: the same loss, or the person's own, as PyTorch has it.
         metrics: functions of output and target of all rows of a part, by name; each returns one number.
         reconstructs: the target is the input.
+        flat: rows come flat, and take their shape here; if not, they come as the module takes them.
     """
 
     inputs: Inputs
@@ -37,6 +38,7 @@ class Task:
     criterion: Criterion
     metrics: Mapping[str, Criterion]
     reconstructs: bool = False
+    flat: bool = True
 
     @property
     def classifies(self) -> bool:
@@ -44,18 +46,28 @@ class Task:
         return self.targets == "classes" and not self.reconstructs
 
     def rows(self, x: torch.Tensor) -> torch.Tensor:
-        """Return flat rows `(..., D)` as the module takes them."""
+        """Return rows `(..., D)` as the module takes them."""
+        if not self.flat:
+            return x
         shaped = x.reshape(*x.shape[:-1], *self.inputs.shape)
         return shaped.long() if self.inputs.symbols else shaped
+
+    def tells_classes(self, out: Any) -> bool:
+        """Return whether outputs `(P, B, ...)` are those of classes, so that accuracy can be measured."""
+        if not (self.classifies and isinstance(out, torch.Tensor)):
+            return False
+        expected = self.outputs.shape
+        return tuple(out.shape[2:]) == expected if self.outputs.count else out.dim() == 2 + len(expected)
 
     def check(self, out: Any, y: torch.Tensor) -> None:
         """Raise `ExperimentError` unless outputs `(B, ...)` fit the loss that goes with the targets."""
         if self.loss is None:
             return
         expected = (len(y), *self.outputs.shape)
-        if not isinstance(out, torch.Tensor) or tuple(out.shape) != expected:
-            was = f"a tensor of shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
-            what = f"{self.outputs.count} classes" if self.classifies else f"{self.outputs.count} values a row"
+        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else None
+        if shape is None or len(shape) != len(expected) or (self.outputs.count and shape != expected):
+            was = f"a tensor of shape {shape}" if shape is not None else type(out).__name__
+            what = f"{self.outputs.count or 'as many'} {'classes' if self.classifies else 'values a row'}"
             raise ExperimentError(
                 f"the module must return a tensor of shape {expected} for {len(y)} rows and {what}; it returned {was}"
             )

@@ -1,6 +1,6 @@
 """All members of a population pass through one module at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.backends.pytorch.losses import RowLoss
 from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
+from tunelab.backends.pytorch.meters import Meters
 from tunelab.backends.pytorch.network import ModuleNetwork
 from tunelab.backends.pytorch.places import Places
 from tunelab.contracts import Array, Passes, Seats, Tensor
@@ -35,6 +36,7 @@ class TogetherPasses(Passes):
         self._grads = [_part(seats.grad, t) for t in tensors]
         self._buffers = dict(seats.buffers)
         self._loss = None if network.task.loss is None else RowLoss(network.task.loss, backend)
+        self._meters = Meters(network.task.metrics)
         self._places = Places(self._base)
         self._dropouts = [part for part in self._base.modules() if isinstance(part, DROPOUTS)]
         self._rates = tuple(rate.reshape(-1) for rate in seats.rates)
@@ -58,11 +60,11 @@ class TogetherPasses(Passes):
             total = total + losses.detach() * share
         return total
 
-    def evaluate(self, x: Array, y: Array) -> dict[str, np.ndarray]:
+    def measure(self, parts: Iterable[tuple[Array, Array]]) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(P,)` float64."""
         self._base.eval()
         with torch.no_grad():
-            return measured(self._measure, self._task, x, y)
+            return measured(self._measure, self._task, self._meters, parts)
 
     def outputs(self, x: Array) -> Array:
         """Return the module's outputs for rows `(B, D)`, in evaluation mode."""
