@@ -185,7 +185,7 @@ def _by_epochs(made: Any, trials: list[Trial], *, anew: bool) -> list[Report]:
     configurations = [made.configure(dict(trial.params)) for trial in trials]
     networks = [network_of(made, each, parts) for each in configurations]
     cohort = Cohort(networks[0], 10, 5)
-    assert cohort.network.fit(backend, *(part[:10] for part in arrays.train), 2, 16) == 2
+    assert cohort.network.fit(backend, *arrays.sample(10), 2, 16) == 2
     population = Population(cohort, arrays, backend, math.inf)
     given = zip(trials, configurations, networks, strict=True)
     population.admit([Member.new(trial, each, network, 5, backend) for trial, each, network in given])

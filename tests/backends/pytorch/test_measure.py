@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from backends.pytorch.seats import alone, network, together
-from tunelab.backends.pytorch import measure
 from tunelab.contracts import Inputs, ModuleModel, Outputs
+from tunelab.contracts import network as contract
 
 ROWS = torch.rand(23, 64, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(23) % 10
@@ -23,7 +23,7 @@ LABELS = torch.arange(23) % 10
 @pytest.mark.parametrize("loss", ["auto", nn.CrossEntropyLoss()], ids=["tunelab's", "own"])
 @pytest.mark.parametrize("rows", [1, 5, 23, 100])
 def test_means_do_not_depend_on_the_blocks(rows: int, loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "ROWS_A_BLOCK", rows)
+    monkeypatch.setattr(contract, "ROWS_A_BLOCK", rows)
     net = network(zoo.mlp, loss=loss, metrics={"largest": lambda out, y: out.max()})
     passes, _ = together(net, [0, 1])
     found, out = passes.evaluate(ROWS, LABELS), passes.outputs(ROWS)
@@ -50,7 +50,12 @@ class Counting:
         self.seen = 0
 
     def __call__(self, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("it is shown its blocks, one by one")
+
+    def update(self, out: torch.Tensor, y: torch.Tensor) -> None:
         self.seen += len(y)
+
+    def compute(self) -> torch.Tensor:
         return torch.tensor(self.seen)
 
 
