@@ -7,7 +7,7 @@ TRIALS ?= 200
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: demo test test-plugins lint catalogue bench clean
+.PHONY: demo test test-plugins soak lint catalogue bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
@@ -17,6 +17,9 @@ test: $(VENV)/.installed-test lint test-plugins
 
 test-plugins: $(VENV)/.installed-test
 	set -e; for home in $(dir $(PLUGINS)); do (cd $$home && $(abspath $(BIN))/python -m pytest); done
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m soak
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

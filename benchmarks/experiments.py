@@ -3,7 +3,9 @@
 tunelab run benchmarks/experiments.py:digits
 """
 
-from tunelab import Choice, Experiment, Float, Int
+from collections.abc import Iterator
+
+from tunelab import Choice, Experiment, Float, Int, Trial, experiment
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from tunelab.schedules import Constant, Cosine, Exponential, Step
@@ -56,3 +58,13 @@ tiny = Experiment(
     minimize="loss",
 )
 """Twenty epochs of one step on two numbers: nothing to train, so that what is left is the engine."""
+
+
+@experiment(lr=LR, reports=50, minimize="loss")
+def few_reports(trial: Trial) -> Iterator[dict[str, float]]:
+    """Reports and nothing else."""
+    for number in range(trial.params["reports"]):
+        yield {"loss": trial.params["lr"] + number, "accuracy": 0.5}
+
+
+many_reports = few_reports.with_nodes(few_reports.nodes | {"reports": 550})

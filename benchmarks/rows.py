@@ -128,6 +128,26 @@ def _cost(rounds: Sequence[tuple[int, float, float]], trial: int) -> tuple[float
     return (last[1] - first[1]) / ended, (last[2] - first[2]) / ended
 
 
+def reports(size: Size) -> Iterator[Figure]:
+    """What a report of a person's own loop costs the engine's process: MLflow's spool and Optuna's journal included.
+
+    A loop that does nothing but report, with 550 and with 50 reports a trial; the difference is the reports'.
+    """
+    for pruner, reach, aim in (("none", 1.0, 0.2), ("median", 1.0, 0.2)):
+        values = []
+        for seed in range(size.repeats):
+            options = {"sampler": "random", "pruner": pruner, "engine-cost": ""}
+            few, many = (
+                sides.by_script(name, trials=20, seed=seed, **options).more for name in ("few_reports", "many_reports")
+            )
+            more = many["reports"] - few["reports"]
+            values.append(1e3 * (many["rounds"][-1][2] - few["rounds"][-1][2]) / more)
+        yield Figure(
+            f"engine CPU a report of a loop, pruner {pruner}",
+            tuple(values), "lower", reach, aim, " ms", f"{more:,} reports more",
+        )  # fmt: skip
+
+
 def structure(size: Size) -> Iterator[Figure]:
     """Studies that search width and depth too, against one trial at a time.
 
@@ -171,6 +191,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "first-trial": first_trial,
     "tracker": tracker,
     "engine": engine,
+    "reports": reports,
     "structure": structure,
     "adam": adam,
 }

@@ -23,6 +23,8 @@ from tunelab.study import Snapshot
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import Progress
 
+EXPERIMENTS = ("digits", "coarse", "structure", "tiny", "few_reports", "many_reports")
+
 
 class EngineCost:
     """What the engine's process spent by the end of each round, its waiting left out."""
@@ -45,10 +47,11 @@ class EngineCost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=("digits", "coarse", "structure", "tiny"))
+    parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--pruner", default="none")
     parser.add_argument("--population", type=int)
     parser.add_argument("--tracker", choices=("mlflow", "memory"), default="mlflow")
     parser.add_argument("--engine-cost", action="store_true")
@@ -61,11 +64,12 @@ def main() -> None:
                 return super().receive()
 
     if args.engine_cost:
-        sys.modules["tunelab.study.run"].EXECUTORS["process"] = Timed
+        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, _: Timed(job)
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,
         sampler=args.sampler,
+        pruner=args.pruner,
         population=args.population,
         search="all",
         tracker=MemoryTracker() if args.tracker == "memory" else None,
@@ -78,6 +82,7 @@ def main() -> None:
         "loop_s": study.progress.seconds,
         "fullness": study.progress.fullness,
         "sharing": study.progress.sharing,
+        "reports": sum(len(next(iter(trial.curves.values())).epochs) for trial in study.trials),
     }
     print(json.dumps(found | ({"rounds": cost.rounds} if args.engine_cost else {})))
 

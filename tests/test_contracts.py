@@ -11,7 +11,7 @@ from tunelab.errors import PluginError, SpaceError
 from tunelab.models import MLP, Quadratic
 from tunelab.models.layers import ReLU
 from tunelab.models.losses import CrossEntropy
-from tunelab.optimizers import SGD, Adam
+from tunelab.optimizers import EMA, SGD, Adam, AdamW
 from tunelab.schedules import Linear
 from tunelab.space import Choice, Float, FromTrials, Int
 from tunelab.trial import Orders, Progress
@@ -131,6 +131,12 @@ def test_a_plugin_is_printed_with_its_name() -> None:
 def test_a_schedule_remembers_nothing_unless_it_says_so() -> None:
     assert Linear().memory() == {}
     assert Linear().observe({}, {"val_loss": 1.0}) == {}
+
+
+def test_fields_that_are_declared_alike_are_validated_by_one_adapter() -> None:
+    assert Adam.adapter("beta1") is AdamW.adapter("beta1")
+    assert Adam.adapter("beta1") is not Adam.adapter("beta2")
+    assert EMA.adapter("inner").validate_python(SGD()) == SGD()  # its range is a search, which has no hash
 
 
 def test_ranges_are_those_that_fields_carry() -> None:

@@ -1,6 +1,7 @@
 """The worker process: the same progress as inline, a clear end whatever happens to it, and nothing left behind."""
 
 import gc
+import io
 import json
 import os
 import pickle
@@ -9,19 +10,23 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from laws.runs import drawn, follow, job, varied
 
+import tunelab
 from executors import models
 from tunelab.errors import WorkerError
+from tunelab.executors import process
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.experiments import Experiment
 from tunelab.models import MLP, Function
 from tunelab.space import Choice
+from tunelab.training.loop_trainer import LoopJob
 from tunelab.trial import Orders, Progress, State, Trial
 
 PLAIN = {"optimizer": "sgd", "optimizer.lr": 0.1, "schedule": "constant", "batch_size": 16, "epochs": 1}
@@ -304,3 +309,79 @@ def test_records_between_engine_and_worker_are_small() -> None:
         run = follow(executor, {0: Orders(tuple(drawn(made, 16)))})
     largest = max(len(pickle.dumps(one.reports, protocol=5)) / max(len(one.reports), 1) for one in run.progress)
     assert largest < 400, "bytes a report"
+
+
+def test_a_line_that_is_printed_is_passed_on_at_once_to_whatever_standard_error_is_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = io.StringIO()
+    with ProcessExecutor(job(experiment(models.Talkative()))) as executor:
+        monkeypatch.setattr(sys, "stderr", written)
+        asked(executor, Orders(trials(1)))
+        deadline = time.perf_counter() + 10
+        while "from a child\n" not in written.getvalue() and time.perf_counter() < deadline:
+            time.sleep(0.01)
+        assert "printed\n" in written.getvalue()
+
+
+def loop_job(function: Any, folder: Path) -> LoopJob:
+    return LoopJob(tunelab.experiment(minimize="loss")(function), folder)
+
+
+def test_closing_interrupts_a_loop_in_the_middle_of_an_epoch_so_that_its_finally_runs(tmp_path: Path) -> None:
+    def sleeping(trial: Trial) -> Any:
+        (tmp_path / "started").touch()
+        try:
+            time.sleep(300)
+            yield {"loss": 1.0}
+        finally:
+            (tmp_path / "finally").touch()
+
+    executor = ProcessExecutor(loop_job(sleeping, tmp_path))
+    executor.send(Orders((Trial(0, 0, {}),)))
+    _wait_for(tmp_path / "started")
+    executor.close()
+    assert (tmp_path / "finally").exists()
+    assert not is_alive(executor._worker.pid)
+
+
+def test_a_loop_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stubborn(trial: Trial) -> Any:
+        (tmp_path / "started").touch()
+        while True:
+            with suppress(KeyboardInterrupt):
+                time.sleep(300)
+        yield {"loss": 1.0}
+
+    monkeypatch.setattr(process, "GRACE", 0.3)
+    executor = ProcessExecutor(loop_job(stubborn, tmp_path))
+    executor.send(Orders((Trial(0, 0, {}),)))
+    _wait_for(tmp_path / "started")
+    executor.close()
+    assert not is_alive(executor._worker.pid)
+
+
+def test_a_loop_that_swallows_the_interrupt_and_goes_on_is_left_after_its_report(tmp_path: Path) -> None:
+    def swallowing(trial: Trial) -> Any:
+        (tmp_path / "started").touch()
+        with suppress(KeyboardInterrupt):
+            time.sleep(300)
+        try:
+            while True:
+                yield {"loss": 1.0}
+        finally:
+            (tmp_path / "finally").touch()
+
+    executor = ProcessExecutor(loop_job(swallowing, tmp_path))
+    executor.send(Orders((Trial(0, 0, {}),)))
+    _wait_for(tmp_path / "started")
+    executor.close()
+    assert (tmp_path / "finally").exists()
+    assert executor._worker.returncode == 0
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.perf_counter() + 20
+    while not path.exists():
+        assert time.perf_counter() < deadline, path
+        time.sleep(0.01)

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cloudpickle
 import numpy as np
 import pytest
 import torch
+from laws.runs import train, varied
 from training.rig import member, network, population
+from training.test_resume import assert_equal, trained
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.contracts import Backend, Optimizer
+from tunelab.drawing import alternatives
 from tunelab.errors import ExperimentError, PluginError
 from tunelab.experiments import Experiment
 from tunelab.models import MLP, Quadratic
@@ -36,6 +39,7 @@ from tunelab.optimizers import (
     ClipValue,
     CoupledDecay,
     DecoupledDecay,
+    Lion,
     Lookahead,
     Momentum,
     NAdam,
@@ -48,7 +52,13 @@ from tunelab.optimizers import (
 from tunelab.schedules import Constant, Cosine
 from tunelab.space import Choice, Float
 from tunelab.study.prepare import prepare
+from tunelab.study.suggest import FixedSuggest
+from tunelab.testing import OptimizerConformance
+from tunelab.training.member import Member
+from tunelab.training.pieces import tensors_of
+from tunelab.training.plan import plan
 from tunelab.training.rules import RuleGroup
+from tunelab.trial import Trial
 
 from .open_loop import COSINE, error, gradients
 from .tensor_loop import (
@@ -63,7 +73,7 @@ from .tensor_loop import (
     tensor_error,
     tensor_gradients,
 )
-from .torch_members import FOREIGN, MATRICES, Noisy, Stubborn, in_two_groups
+from .torch_members import FOREIGN, MATRICES, Averaging, Noisy, Stubborn, in_two_groups
 from .wrapper_loop import wrapped_path
 
 STEPS = 100
@@ -270,6 +280,8 @@ def smooth(step: int, rows: list[int], theta: np.ndarray) -> np.ndarray:
         lambda rule: Switch(first=rule, second=Adam(), at=0.3),
         lambda rule: Switch(first=Adam(lr=0.01), second=rule, at=0.3),
         lambda rule: EMA(inner=Switch(first=rule, second=Lookahead(inner=rule), at=0.6)),
+        lambda rule: Switch(first=Adam(lr=0.01), second=rule, at=0.3, rate=0.5),
+        lambda rule: Switch(first=rule, second=SGD(), at=0.5, rate="swats"),
     ],
     ids=lambda around: repr(around(SGD())),
 )
@@ -339,6 +351,74 @@ def test_members_of_any_rules_train_alike_alone_and_together() -> None:
         assert alone[number] == reports[number]
         assert len(alone[number]) == 3
         np.testing.assert_array_equal(theta[number], together[number])
+
+
+RESUMED: dict[str, Optimizer] = {
+    "bare": TorchOptimizer(torch.optim.AdamW),
+    "then lion": EMA(inner=Switch(first=TorchOptimizer(torch.optim.SGD, momentum=0.9), second=Lion())),
+    "after adam": Switch(first=Adam(), second=TorchOptimizer(torch.optim.NAdam), at=0.6),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_training_that_is_saved_and_read_goes_on_as_if_nothing_had_happened(name: str) -> None:
+    for training in ({}, {"clip_norm": 0.5, "weight_decay": 0.01, "warmup": 0.2}):
+        whole = trained(RESUMED[name], Cosine(), set(), **training)
+        assert_equal(trained(RESUMED[name], Cosine(), {1, 2, 3}, **training), whole)
+
+
+def test_the_comparison_rejects_an_instance_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(RESUMED["bare"], Constant(), set())
+
+    def forgetful(self: Member) -> dict[str, Any]:
+        fresh = self.optimizer.rule.begin(tensors_of(self.theta, self.network), self.trial.seed)
+        return self.__dict__ | {"own": fresh}
+
+    monkeypatch.setattr(Member, "__getstate__", forgetful)
+    with pytest.raises(AssertionError):
+        assert_equal(trained(RESUMED["bare"], Constant(), {3}), whole)
+
+
+def test_its_numbers_are_float64_whatever_the_dtype() -> None:
+    rules = [TorchOptimizer(torch.optim.SGD, lr=lr) for lr in (0.1, 0.3)]
+    members = [member(n, rule, Cosine()) for n, rule in enumerate(rules)]
+    ahead = plan(members, [slice(0, 2)], 3, NumpyBackend("float32"))
+    assert ahead.scalars[0][0]["lr"].tolist() == ahead.lr.tolist()
+    assert ahead.scalars[0][0]["step"].ravel().tolist() == [1, 1, 2, 2, 3, 3]
+
+
+LAWS: dict[str, Optimizer] = {
+    "adamw": TorchOptimizer(torch.optim.AdamW, lr=0.01),
+    "sgd inside": Lookahead(inner=ClipNorm(inner=TorchOptimizer(torch.optim.SGD, lr=0.05, momentum=0.9))),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+class TestLaws(OptimizerConformance):
+    @pytest.fixture
+    def dtype(self) -> str:
+        return "float32"
+
+    @pytest.fixture
+    def optimizer(self, name: str) -> Optimizer:
+        return LAWS[name]
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, lambda rule: ClipNorm(inner=rule, norm=1e9)], ids=["bare", "in"])
+def test_one_with_an_eval_of_its_own_is_evaluated_there_and_trains_on_from_where_it_was(around: Any) -> None:
+    grads = gradients(2, steps=STEPS) * 1e-2
+    rules = [around(TorchOptimizer(Averaging, lr=lr)) for lr in (0.1, 0.02)]
+    walked = wrapped_path([around(SGD(lr=lr)) for lr in (0.1, 0.02)], grads)
+    np.testing.assert_allclose(wrapped_path(rules, grads), walked, rtol=1e-12)
+    means = np.cumsum(walked, axis=0) / np.arange(1, STEPS + 1)[:, None, None]
+    np.testing.assert_allclose(wrapped_path(rules, grads, evaluated=True), means, rtol=1e-12)
+
+
+def test_what_averages_around_it_decides_where_it_is_evaluated() -> None:
+    grads = gradients(1, steps=STEPS) * 1e-2
+    found = wrapped_path([EMA(inner=TorchOptimizer(Averaging), decay=0.9)], grads, evaluated=True)
+    wanted = wrapped_path([EMA(inner=SGD(lr=0.1), decay=0.9)], grads, evaluated=True)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
 
 
 def test_what_is_drawn_at_random_is_a_function_of_seed_and_step_and_nobody_elses() -> None:
@@ -419,6 +499,57 @@ def nothing(params: Any, lr: float = 0.1) -> None:
 def test_what_the_class_itself_refuses_is_told_with_its_reason(rule: Optimizer, says: str) -> None:
     with pytest.raises(PluginError, match=says):
         of([rule], TorchBackend("float32"), [0], NETWORK)
+
+
+def test_a_class_given_as_it_is_is_told_where_it_goes() -> None:
+    with pytest.raises(ExperimentError, match=r"goes into tunelab.optimizers.TorchOptimizer\(AdamW, ...\)"):
+        Experiment(name="x", model=Quadratic(), optimizer=torch.optim.AdamW)
+
+
+def adamw(params, lr=1e-3, beta1: Annotated[float, Float(0.5, 0.98, complement_log=True)] = 0.9):  # type: ignore[no-untyped-def]
+    return torch.optim.AdamW(params, lr=lr, betas=(beta1, 0.999))
+
+
+def test_a_function_may_say_what_is_searched() -> None:
+    assert TorchOptimizer.search(adamw, lr=0.1).fields == {"lr": 0.1, "beta1": Float(0.5, 0.98, complement_log=True)}
+    fields = [{"lr": 0.1, "beta1": 0.5}, {"lr": 0.2, "beta1": 0.8}]
+    grads = tensor_gradients(2, steps=STEPS)
+    found = path([TorchOptimizer(adamw, **one) for one in fields], grads)
+    wanted = by_hand(torch.optim.AdamW, [{"lr": one["lr"], "betas": (one["beta1"], 0.999)} for one in fields], grads)
+    np.testing.assert_array_equal(found, wanted)
+
+
+class Tired(torch.optim.SGD):
+    """Gives up in the third step."""
+
+    def __init__(self, params, lr=0.1):  # type: ignore[no-untyped-def]
+        super().__init__(params, lr=lr)
+        self.left = 3
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.left -= 1
+        if self.left == 0:
+            raise ArithmeticError("too tired")
+        super().step()
+
+
+def test_a_class_that_raises_fails_its_own_trials_and_no_others() -> None:
+    wrong = TorchOptimizer(torch.optim.SGD, lr=0.1, nesterov=True)
+    rules = Choice(TorchOptimizer(torch.optim.SGD, lr=0.1), TorchOptimizer(Tired), wrong, "adam")
+    experiment = varied(backend="torch", optimizer=rules, model=MLP(width=6), epochs=6)
+    trials = [
+        Trial(number, 3, experiment.draw(FixedSuggest({"optimizer": label})))
+        for number, label in enumerate(alternatives(rules))
+    ]
+    run = train(experiment, trials, population=4)
+    assert (run[1].end[0], run[1].end[-1]) == ("failed", "ArithmeticError: too tired")
+    assert run[2].end[0] == "failed"
+    assert "Nesterov momentum requires" in run[2].end[-1]
+    for number in (0, 3):
+        alone = train(experiment, [trials[number]], population=1)[number]
+        assert run[number].end == alone.end
+        assert run[number].metric("val_loss") == pytest.approx(alone.metric("val_loss"), rel=1e-5)
+        assert len(alone.metric("val_loss")) == 6
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,31 @@ def in_two_groups(params, lr=0.1, part=0.1):  # type: ignore[no-untyped-def]
     matrices, vectors = ([p for p in params if (p.ndim > 1) == wanted] for wanted in (True, False))
     groups = [{"params": vectors, "lr": lr * part}, {"params": matrices}]
     return torch.optim.SGD(groups, lr=lr, momentum=0.9)
+
+
+class Averaging(torch.optim.SGD):
+    """SGD that is evaluated at the mean of where it has been; it begins in no mode to train, and comes back lost."""
+
+    def __init__(self, params, lr=0.1):  # type: ignore[no-untyped-def]
+        super().__init__(params, lr=lr)
+        self.param_groups[0]["mode"] = "new"
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        if self.param_groups[0]["mode"] != "train":
+            raise RuntimeError("call train() first")
+        super().step()
+        for p in self.param_groups[0]["params"]:
+            state = self.state[p]
+            state["count"] = state.get("count", 0) + 1
+            state["sum"] = state.get("sum", 0.0) + p.detach()
+
+    def train(self) -> None:
+        if self.param_groups[0]["mode"] == "eval":
+            for p in self.param_groups[0]["params"]:
+                p.data.fill_(float("nan"))
+        self.param_groups[0]["mode"] = "train"
+
+    def eval(self) -> None:
+        self.param_groups[0]["mode"] = "eval"
+        for p in self.param_groups[0]["params"]:
+            p.data.copy_(self.state[p]["sum"] / self.state[p]["count"])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pytest
-import torch
 from optimizers.rules import POPULATIONS
 from optimizers.tensor_rules import TENSOR_POPULATIONS
 from schedules.members import MEMBERS
@@ -21,10 +20,6 @@ WRAPPED: dict[str, Optimizer] = {
     "ema": optimizers.EMA(inner=optimizers.Adam(lr=0.01)),
     "swa": optimizers.SWA(inner=optimizers.SGD(lr=0.05)),
     "decay, clipped, muon": optimizers.ClipNorm(inner=optimizers.CoupledDecay(inner=optimizers.Muon())),
-    "torch's adamw": optimizers.TorchOptimizer(torch.optim.AdamW, lr=0.01),
-    "torch's sgd around": optimizers.Lookahead(
-        inner=optimizers.ClipNorm(inner=optimizers.TorchOptimizer(torch.optim.SGD, lr=0.05, momentum=0.9))
-    ),
     "adam, then sgd": optimizers.Switch(first=optimizers.Adam(lr=0.01), second=optimizers.SGD(lr=0.05)),
 }
 MODELS: Sequence[Model] = (

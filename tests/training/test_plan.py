@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 from laws.runs import OPTIMIZERS, SCHEDULES, Dice
 
 from training.rig import DOUBLE, member
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Optimizer, Schedule
 from tunelab.drawing import draw, rebuild
-from tunelab.optimizers import SGD, Adam, TorchOptimizer
+from tunelab.optimizers import SGD, Adam
 from tunelab.plugins import load
 from tunelab.schedules import Constant, Cosine, Linear, ReduceOnPlateau, Step, Then
 from tunelab.training.member import Member
@@ -161,11 +160,3 @@ def test_scalars_are_worked_out_in_float64_whatever_the_training() -> None:
     double = plan([one], [slice(0, 1)], 3, DOUBLE).scalars[0][-1]["rate"]
     assert single.dtype == np.float32
     assert np.array_equal(single, double.astype(np.float32))
-
-
-def test_a_rule_that_sees_members_takes_its_numbers_in_float64_whatever_the_dtype() -> None:
-    rules = [TorchOptimizer(torch.optim.SGD, lr=lr) for lr in (0.1, 0.3)]
-    members = [member(n, rule, Cosine()) for n, rule in enumerate(rules)]
-    ahead = plan(members, [slice(0, 2)], 3, NumpyBackend("float32"))
-    assert ahead.scalars[0][0]["lr"].tolist() == ahead.lr.tolist()
-    assert ahead.scalars[0][0]["step"].ravel().tolist() == [1, 1, 2, 2, 3, 3]

@@ -5,31 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from laws.runs import OPTIMIZERS
 
 from training.rig import member, network, population
 from tunelab.contracts import Optimizer, Schedule
 from tunelab.models import MLP
-from tunelab.optimizers import (
-    EMA,
-    SAM,
-    SGD,
-    SWA,
-    Adam,
-    AdamW,
-    AMSGrad,
-    Lion,
-    Lookahead,
-    Momentum,
-    Sophia,
-    Switch,
-    TorchOptimizer,
-)
+from tunelab.optimizers import EMA, SAM, SGD, SWA, Adam, AdamW, AMSGrad, Lookahead, Momentum, Sophia, Switch
 from tunelab.plugins import load
 from tunelab.schedules import Constant, Cosine, ReduceOnPlateau
 from tunelab.training.member import Member
-from tunelab.training.pieces import tensors_of
 from tunelab.trial import Report
 
 RNG = np.random.default_rng(0)
@@ -44,9 +28,6 @@ NESTED: dict[str, Optimizer] = {
     "mean of a sequence": EMA(inner=Lookahead(inner=Switch(first=Adam(), second=SGD(lr=0.1), at=0.55))),
     "sam to sophia": Switch(first=SAM(inner=SGD(lr=0.1)), second=Sophia(), at=0.5),
     "tail of sam": SWA(inner=SAM(), start=0.3, every=2),
-    "torch adamw": TorchOptimizer(torch.optim.AdamW),
-    "torch sgd, then lion": EMA(inner=Switch(first=TorchOptimizer(torch.optim.SGD, momentum=0.9), second=Lion())),
-    "adam, then torch nadam": Switch(first=Adam(), second=TorchOptimizer(torch.optim.NAdam), at=0.6),
 }
 OPTIMIZER_OF: dict[str, Optimizer] = {name: load("optimizer", name)() for name in OPTIMIZERS} | NESTED  # type: ignore[misc]
 
@@ -101,18 +82,16 @@ def test_a_schedule_with_a_memory_used_it() -> None:
     assert rates[-1] < rates[0]
 
 
-@pytest.mark.parametrize("lost", ["slots", "step", "began", "memory", "own"])
+@pytest.mark.parametrize("lost", ["slots", "step", "began", "memory"])
 def test_the_comparison_rejects_what_is_lost(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part of the state matters to one of these."""
-    switch, foreign = Switch(first=Adam(), second=AMSGrad(), at=0.5), TorchOptimizer(torch.optim.Adam)
-    optimizer: Optimizer = {"began": switch, "own": foreign}.get(lost, Adam())
+    optimizer = Switch(first=Adam(), second=AMSGrad(), at=0.5) if lost == "began" else Adam()
     whole = trained(optimizer, PLATEAU, set())
 
     def forgetful(self: Member) -> dict[str, Any]:
         state = dict(self.__dict__)
         fresh = {"step": 0, "began": 0, "memory": self.configuration.schedule.memory()}
         fresh["slots"] = {name: np.zeros_like(values) for name, values in self.slots.items()}
-        fresh["own"] = self.optimizer.rule.begin(tensors_of(self.theta, NET), self.trial.seed)
         return state | {lost: fresh[lost]}
 
     monkeypatch.setattr(Member, "__getstate__", forgetful)

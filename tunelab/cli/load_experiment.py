@@ -83,7 +83,7 @@ def _line(error: BaseException, path: Path) -> int | None:
 def _said(error: BaseException) -> str:
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
-        text += f"; install it into this environment: pip install {error.name.partition('.')[0]}"
+        text += f"; install the package that brings it, as a rule: pip install {error.name.partition('.')[0]}"
     return text if isinstance(error, TunelabError) else f"{type(error).__name__}{text and ': '}{text}"
 
 

@@ -108,7 +108,10 @@ class Step(ABC):
 
     @abstractmethod
     def gradient(self) -> None:
-        """Replace the gradient by that at the present parameters, for the same rows and the same dropout noise."""
+        """Replace the gradient by that at the present parameters, for the same rows and the same dropout noise.
+
+        What a network keeps beside parameters (the running mean of a batch norm) is renewed by the first alone.
+        """
 
     @abstractmethod
     def normal(self, out: Array) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 
 from tunelab.contracts import Executor, Work
-from tunelab.errors import ExperimentError, WorkerError
+from tunelab.errors import ExperimentError, TunelabError, WorkerError
 from tunelab.interpreter import command, import_path
 from tunelab.trial import Orders, Progress
 
@@ -65,12 +65,15 @@ class ProcessExecutor(Executor):
         """Return the progress of the oldest round not received yet.
 
         Raises:
+            TunelabError: the worker cannot train this job.
             WorkerError: the worker is gone.
         """
         found = self._inbox.get()
         if isinstance(found, Progress):
             return found
         self._inbox.put(found)  # for whoever asks again
+        if isinstance(found, TunelabError):
+            raise found
         raise WorkerError(f"the training process {self._worker.pid} {found}")
 
     def close(self) -> None:

@@ -18,11 +18,18 @@ class TorchOptimizer(Foreign, Rule):
         TorchOptimizer(torch.optim.AdamW, lr=1e-3, weight_decay=0.01)                            # fixed
         TorchOptimizer.search(torch.optim.AdamW, lr=Float(1e-4, 1e-1, log=True), betas=(0.9, 0.98))
 
-    Its keyword arguments are the fields, with its own defaults; none is searched unless a range is given. It trains on
-    the torch backend only. Every member has an instance of its own over its own weights, beside members of any other
-    rule, and steps exactly as in a loop by hand. Before each step the learning rate of all its parameter groups is set
-    to that of schedule and warm-up; where groups begin with different ones, their ratios stay. What it draws at random
-    comes from torch's generator, seeded by the member's seed and step.
+    Its keyword arguments are the fields, with its own defaults; none is searched unless a range is given, or stands in
+    an annotation of a function of your own, which is also how to search what is one of several numbers:
+
+        def adamw(params, lr: float = 1e-3, beta1: Annotated[float, Float(0.5, 0.98, complement_log=True)] = 0.9):
+            return torch.optim.AdamW(params, lr=lr, betas=(beta1, 0.999))
+
+        TorchOptimizer.search(adamw, lr=Float(1e-4, 1e-1, log=True))
+
+    It trains on the torch backend only. Every member has an instance of its own over its own weights, beside members
+    of any other rule, and steps exactly as in a loop by hand. Before each step the learning rate of all its parameter
+    groups is set to that of schedule and warm-up; where groups begin with different ones, their ratios stay. What it
+    draws at random comes from torch's generator, seeded by the member's seed and step.
 
     A class with methods `eval()` and `train()`, as schedule-free ones have, is evaluated where `eval()` takes its
     parameters, and goes on from where it trained.
@@ -35,8 +42,8 @@ class TorchOptimizer(Foreign, Rule):
         lr: learning rate; the one field that every class must have.
 
     Raises:
-        PluginError: what is no optimizer, or cannot step without a closure; a field that it does not have.
-        RunError: in training, what the class itself raises on these parameters.
+        PluginError: what is no optimizer, or cannot step without a closure; a field that it does not have; when a trial
+            begins, what the class itself does not accept.
 
     >>> TorchOptimizer.sees, TorchOptimizer.backends
     ('members', ('torch',))
@@ -104,6 +111,8 @@ class TorchInstance(Own):
             try:
                 self._optimizer = self._plugin.call(self._leaves)
                 rates = [group["lr"] for group in self._optimizer.param_groups]
+                if self._plugin.averages:
+                    self._optimizer.train()
             except Exception as error:
                 raise PluginError(f"{self._plugin!r} cannot be made: {type(error).__name__}: {error}") from error
         self._ratios = [rate / self._plugin.lr for rate in rates]

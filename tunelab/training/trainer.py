@@ -103,6 +103,7 @@ class Trainer:
         try:
             events += population.epoch() if population.members else ()
             reports = tuple(event for event in events if isinstance(event, Report))
+            self._require_objective(reports)
             events += self._finish(population, reports)
         except Exception as error:
             events += self._restart_apart(population, error)
@@ -110,6 +111,15 @@ class Trainer:
             tuple(event for event in events if isinstance(event, Report)),
             tuple(event for event in events if isinstance(event, Ended)),
         )
+
+    def _require_objective(self, reports: tuple[Report, ...]) -> None:
+        """Raise unless the objective was measured; a loss of the person's own may go with outputs of any kind."""
+        objective = self._job.experiment.objective
+        if any(objective not in report.metrics for report in reports):
+            raise ExperimentError(
+                f"{objective} was not measured: the module's outputs are not those of classes, (rows, "
+                f"{self._job.split.outputs}); give a metric of your own, metrics={{...}}, or another objective"
+            )
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
         for trial in trials:

@@ -127,6 +127,8 @@ class ModuleNetwork(Network):
                 raise ExperimentError(
                     f"{name} has no shape yet: lazy modules get theirs from a first batch; give sizes instead"
                 )
+            if parameter.requires_grad and not parameter.is_floating_point():
+                raise ExperimentError(f"the parameter {name} must be real, was {parameter.dtype}")
         return module.to(self.dtype)
 
     def tensors(self) -> Iterator[Tensor]:
