@@ -36,27 +36,32 @@ def main() -> None:
     import tunelab.training.trainer  # noqa: F401
 
     leaving = Leaving()
-    sys.path[:] = pickle.load(orders)
     try:
-        worker = pickle.loads(pickle.load(orders)).worker()
+        sys.path[:] = pickle.load(orders)
+        _train(pickle.load(orders), orders, progress, leaving)
+    except EOFError:  # the engine is gone
+        pass
     except TunelabError as error:  # a device that is not here
         pickle.dump(error, progress, protocol=5)
-        return
+        progress.flush()
+    except KeyboardInterrupt:
+        if not leaving.due:
+            raise
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # taking a framework's modules down takes half a second, and the engine waits
+
+
+def _train(job: bytes, orders: BinaryIO, progress: BinaryIO, leaving: Leaving) -> None:
+    """Answer orders until there are no more, or this process is to end."""
+    worker = pickle.loads(job).worker()
     try:
         while not leaving.due:
             message: Any = pickle.load(orders)
             pickle.dump(worker.round(message), progress, protocol=5)
             progress.flush()
-    except EOFError:  # the engine is gone
-        pass
-    except KeyboardInterrupt:
-        if not leaving.due:
-            raise
     finally:
         worker.close()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # taking a framework's modules down takes half a second, and the engine waits
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
