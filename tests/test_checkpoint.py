@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import random
 import subprocess
@@ -284,14 +285,40 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(left: str, saved: Che
     assert again.load() == {"epoch": 3}
 
 
+SAVING = """
+import numpy as np
+from tunelab.checkpoint import Checkpoint
+checkpoint, epoch = Checkpoint("c"), 0
+while True:
+    epoch += 1
+    checkpoint.save(epoch=epoch, weights=np.full(200_000, epoch))
+    print(epoch, flush=True)
+"""
+"""Saves 1.6 MB over and over."""
+
+
+def test_what_stands_under_its_name_was_forced_to_the_disk_before(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[tuple[int, list[str]]] = []
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        forced.append((os.fstat(descriptor).st_ino, sorted(path.name for path in checkpoint.folder.iterdir())))
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", noted)
+    checkpoint.save(epoch=1)
+    (file, names), (folder, after) = forced
+    assert names == [f".{NEWEST}"], "not yet under its name"
+    assert (checkpoint.folder / NEWEST).stat().st_ino == file, "moved there, not copied"
+    assert (checkpoint.folder.stat().st_ino, [NEWEST]) == (folder, after)
+
+
 def test_killed_while_it_saves_over_and_over_a_whole_one_is_there(tmp_path: Path) -> None:
-    code = (
-        "import numpy as np; from tunelab.checkpoint import Checkpoint; c = Checkpoint('c'); e = 0\n"
-        "while True:\n e += 1; c.save(epoch=e, weights=np.full(200_000, e)); print(e, flush=True)"
-    )
     seen = 0
     for saves in (1, 2, 5):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        process = subprocess.Popen([sys.executable, "-c", SAVING], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
         assert process.stdout is not None
         for _ in range(saves):
             seen = int(process.stdout.readline())
