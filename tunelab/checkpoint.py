@@ -186,8 +186,10 @@ def _empty(form: list[Any]) -> Any:
         if dtype.kind in _DTYPE_KINDS:
             return np.empty(shape, dtype)
     if library == "torch":
-        import torch
-
+        try:
+            import torch
+        except ImportError as error:
+            raise CheckpointError(f"a checkpoint holds PyTorch tensors, and {error}; pip install torch") from error
         dtype = getattr(torch, name, None)
         if isinstance(dtype, torch.dtype):
             return torch.empty(shape, dtype=dtype)
