@@ -134,5 +134,5 @@ def test_a_forged_dtype_is_refused(dtype: str, checkpoint: Checkpoint) -> None:
 def test_without_torch_it_says_what_is_missing(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint.save(tensor=torch.zeros(2))
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(CheckpointError, match="holds PyTorch tensors, and .*torch.*; pip install torch"):
+    with pytest.raises(CheckpointError, match=r"holds PyTorch tensors, and .*torch.*; pip install torch"):
         checkpoint.load()

@@ -14,11 +14,9 @@ from optuna.trial import TrialState
 from tunelab import Choice, Float, Int, Trial, experiment
 from tunelab.checkpoint import Checkpoint
 from tunelab.errors import AllTrialsFailed, ExperimentError, RunError
-from tunelab.executors.process import ProcessExecutor
 from tunelab.loop import Loop
 from tunelab.optimizers import SGD, Adam
 from tunelab.study import Snapshot
-from tunelab.study.run import EXECUTORS
 from tunelab.tracking.memory import MemoryTracker
 from tunelab.trial import STOPPED, State
 
@@ -359,7 +357,6 @@ def test_a_loop_that_kills_its_process_ends_the_study_with_a_word(
 
     from tunelab.errors import WorkerError
 
-    monkeypatch.setitem(EXECUTORS, "process", ProcessExecutor)
     with pytest.raises(WorkerError, match="ended with code 4"):
         search(loop_of(fatal), tmp_path, executor="process")
     assert {trial.state for trial in held(tmp_path / "fatal-1", "fatal-1")} == {TrialState.FAIL}
