@@ -24,7 +24,7 @@ from tunelab.models import Quadratic
 from tunelab.optimizers import Adam
 from tunelab.schedules import Constant
 from tunelab.training.member import Member
-from tunelab.training.network import Network
+from tunelab.training.network import LayerNetwork
 from tunelab.training.plan import plan
 from tunelab.training.rules import RuleGroup
 from tunelab.trial import Trial
@@ -34,7 +34,7 @@ def tunelab_step(members: int, size: int, steps: int) -> tuple[np.ndarray, Calla
     """Return the buffer that takes gradients `(P, n)`, and what a population does with it in step s."""
     backend = NumpyBackend("float32")
     model = Quadratic(start=(1.0,) * size, curvature=(1.0,) * size)
-    network = Network(model.layers(0, 0), model.loss("none"))
+    network = LayerNetwork(model.layers(0, 0), model.loss("none"))
     configurations = [Configuration(model, Adam(lr=1e-3 * (1 + i)), Constant(), Training()) for i in range(members)]
     population = [
         Member(Trial(i, i, {}), configuration, network, steps, theta, _slots(configuration.optimizer, size))
