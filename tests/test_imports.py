@@ -15,7 +15,7 @@ import tunelab
 ROOT = Path(tunelab.__file__).parent
 
 ROOMS = (
-    ("errors", "interpreter"),
+    ("errors", "interpreter", "callbacks"),
     ("space",),
     ("trial",),
     ("checkpoint",),
@@ -44,6 +44,7 @@ DOORS = {("searchable", "study")}
 OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
     "interpreter": set(),
+    "callbacks": set(),
     "space": set(),
     "trial": {"numpy"},
     "checkpoint": {"numpy", "torch"},

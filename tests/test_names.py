@@ -23,7 +23,7 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 SURFACE = {
-    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment"],
+    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment", "reports_of"],
     "tunelab.data": [
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "Wine", "fingerprint", "split",
     ],
@@ -52,7 +52,7 @@ FIELDS = [
 
 SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
-    "tracker": None, "tracking_uri": None, "executor": "process", "search": "auto", "widen": False,
+    "tracker": None, "tracking_uri": None, "executor": "process", "workers": None, "search": "auto", "widen": False,
     "source_file": None,
 }  # fmt: skip
 

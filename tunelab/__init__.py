@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunelab.callbacks import reports_of
     from tunelab.contracts import Torch
     from tunelab.experiments import Experiment
     from tunelab.loop import experiment
@@ -22,9 +23,10 @@ _HOMES = {
     "Torch": "tunelab.contracts",
     "Trial": "tunelab.trial",
     "experiment": "tunelab.loop",
+    "reports_of": "tunelab.callbacks",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment"]
+__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment", "reports_of"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ A plugin that is not announced by an entry point is written as `module:Class`; o
 function also has "of": "module:name", where that is found.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from math import isfinite
 from numbers import Integral, Real
@@ -20,6 +21,9 @@ from tunelab.drawing import Node, settled, varies
 from tunelab.errors import ExperimentError
 from tunelab.plugins import CONTRACTS, Kind, listings, load, name_of
 from tunelab.space import Choice, Float, Int, Range
+
+MAKERS: Mapping[Kind, str] = {"optimizer": "tunelab.optimizers.TorchOptimizer"}
+"""What makes a plugin of somebody's class."""
 
 
 def encode(node: Node, kind: Kind | None = None) -> Any:
@@ -145,7 +149,9 @@ def node_of(given: Any, kind: Kind) -> Node:
         return given
     wanted = f"a name, an instance of {contract.__name__}, {contract.__name__}.search(...), or a Choice of these"
     what = "a range" if isinstance(given, Range) else repr(given)
-    raise ExperimentError(f"{kind}: expected {wanted}, was {what}")
+    maker = MAKERS.get(kind) if isinstance(given, type) else None
+    hint = f"; a class of PyTorch's goes into {maker}({given.__name__}, ...)" if maker else ""
+    raise ExperimentError(f"{kind}: expected {wanted}, was {what}{hint}")
 
 
 def free_node_of(given: Any) -> Node:

@@ -106,6 +106,13 @@ def test_a_target_without_a_parameter_that_the_plugin_needs_is_refused() -> None
         Paced(net)
 
 
+def test_classes_of_one_name_are_told_apart_where_members_are_sorted() -> None:
+    other = type("Net", (Net,), {"__module__": "elsewhere"})
+    kinds = [Foreign.of(Net), Foreign.of(other)]
+    assert kinds[0].__name__ == kinds[1].__name__ == "Net"
+    assert len({repr(kind) for kind in kinds}) == 2
+
+
 def test_what_the_plugin_declares_of_a_field_comes_before_the_annotation() -> None:
     class Paced(Foreign):
         lr: Annotated[float, Field(gt=0)]

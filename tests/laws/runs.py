@@ -19,8 +19,11 @@ from tunelab.space import Choice, Float, Int
 from tunelab.training.trainer import Job
 from tunelab.trial import Ended, Orders, Progress, Report, Trial
 
-OPTIMIZERS = tuple(listings("optimizer"))
-SCHEDULES = tuple(listings("schedule"))
+OPTIMIZERS, SCHEDULES = (
+    tuple(name for name, (first, *_) in listings(kind).items() if first.distribution == "tunelab")
+    for kind in ("optimizer", "schedule")
+)
+"""tunelab's own: those of another distribution answer for themselves, and may train on one backend only."""
 
 
 @dataclass

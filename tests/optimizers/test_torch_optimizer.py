@@ -7,17 +7,19 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cloudpickle
 import numpy as np
 import pytest
 import torch
+from laws.runs import train, varied
 from training.rig import member, network, population
 
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.backends.pytorch.backend import TorchBackend
 from tunelab.contracts import Backend, Optimizer
+from tunelab.drawing import alternatives
 from tunelab.errors import ExperimentError, PluginError
 from tunelab.experiments import Experiment
 from tunelab.models import MLP, Quadratic
@@ -48,7 +50,9 @@ from tunelab.optimizers import (
 from tunelab.schedules import Constant, Cosine
 from tunelab.space import Choice, Float
 from tunelab.study.prepare import prepare
+from tunelab.study.suggest import FixedSuggest
 from tunelab.training.rules import RuleGroup
+from tunelab.trial import Trial
 
 from .open_loop import COSINE, error, gradients
 from .tensor_loop import (
@@ -270,6 +274,8 @@ def smooth(step: int, rows: list[int], theta: np.ndarray) -> np.ndarray:
         lambda rule: Switch(first=rule, second=Adam(), at=0.3),
         lambda rule: Switch(first=Adam(lr=0.01), second=rule, at=0.3),
         lambda rule: EMA(inner=Switch(first=rule, second=Lookahead(inner=rule), at=0.6)),
+        lambda rule: Switch(first=Adam(lr=0.01), second=rule, at=0.3, rate=0.5),
+        lambda rule: Switch(first=rule, second=SGD(), at=0.5, rate="swats"),
     ],
     ids=lambda around: repr(around(SGD())),
 )
@@ -419,6 +425,57 @@ def nothing(params: Any, lr: float = 0.1) -> None:
 def test_what_the_class_itself_refuses_is_told_with_its_reason(rule: Optimizer, says: str) -> None:
     with pytest.raises(PluginError, match=says):
         of([rule], TorchBackend("float32"), [0], NETWORK)
+
+
+def test_a_class_given_as_it_is_is_told_where_it_goes() -> None:
+    with pytest.raises(ExperimentError, match=r"goes into tunelab.optimizers.TorchOptimizer\(AdamW, ...\)"):
+        Experiment(name="x", model=Quadratic(), optimizer=torch.optim.AdamW)
+
+
+def adamw(params, lr=1e-3, beta1: Annotated[float, Float(0.5, 0.98, complement_log=True)] = 0.9):  # type: ignore[no-untyped-def]
+    return torch.optim.AdamW(params, lr=lr, betas=(beta1, 0.999))
+
+
+def test_a_function_may_say_what_is_searched() -> None:
+    assert TorchOptimizer.search(adamw, lr=0.1).fields == {"lr": 0.1, "beta1": Float(0.5, 0.98, complement_log=True)}
+    fields = [{"lr": 0.1, "beta1": 0.5}, {"lr": 0.2, "beta1": 0.8}]
+    grads = tensor_gradients(2, steps=STEPS)
+    found = path([TorchOptimizer(adamw, **one) for one in fields], grads)
+    wanted = by_hand(torch.optim.AdamW, [{"lr": one["lr"], "betas": (one["beta1"], 0.999)} for one in fields], grads)
+    np.testing.assert_array_equal(found, wanted)
+
+
+class Tired(torch.optim.SGD):
+    """Gives up in the third step."""
+
+    def __init__(self, params, lr=0.1):  # type: ignore[no-untyped-def]
+        super().__init__(params, lr=lr)
+        self.left = 3
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.left -= 1
+        if self.left == 0:
+            raise ArithmeticError("too tired")
+        super().step()
+
+
+def test_a_class_that_raises_fails_its_own_trials_and_no_others() -> None:
+    wrong = TorchOptimizer(torch.optim.SGD, lr=0.1, nesterov=True)
+    rules = Choice(TorchOptimizer(torch.optim.SGD, lr=0.1), TorchOptimizer(Tired), wrong, "adam")
+    experiment = varied(backend="torch", optimizer=rules, model=MLP(width=6), epochs=6)
+    trials = [
+        Trial(number, 3, experiment.draw(FixedSuggest({"optimizer": label})))
+        for number, label in enumerate(alternatives(rules))
+    ]
+    run = train(experiment, trials, population=4)
+    assert (run[1].end[0], run[1].end[-1]) == ("failed", "ArithmeticError: too tired")
+    assert run[2].end[0] == "failed"
+    assert "Nesterov momentum requires" in run[2].end[-1]
+    for number in (0, 3):
+        alone = train(experiment, [trials[number]], population=1)[number]
+        assert run[number].end == alone.end
+        assert run[number].metric("val_loss") == pytest.approx(alone.metric("val_loss"), rel=1e-5)
+        assert len(alone.metric("val_loss")) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The engine when all does not go well: trials that diverge, raise or are cut short, and a worker that dies."""
 
 import os
+import random
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -185,7 +187,7 @@ def test_a_worker_that_is_killed_ends_the_study_and_leaves_nothing_open(
     tracker = MemoryTracker()
     workers: list[ProcessExecutor] = []
 
-    def start(job: Any) -> ProcessExecutor:
+    def start(job: Any, _: int) -> ProcessExecutor:
         workers.append(ProcessExecutor(job))
         return workers[0]
 
@@ -198,6 +200,26 @@ def test_a_worker_that_is_killed_ends_the_study_and_leaves_nothing_open(
     with pytest.raises(WorkerError, match=r"the training process \d+ ended with code -9"):
         search(wine(), tmp_path, trials=500, tracker=tracker, executor="process", watch=at(20, kill))
     assert_ended(tmp_path, "wine-1", tracker, "ended with code -9")
+
+
+def test_a_study_goes_on_when_workers_are_killed_and_ends_as_if_they_had_not_been(tmp_path: Path) -> None:
+    killed: list[int] = []
+    dice = random.Random(0)
+
+    def kill(_: Snapshot) -> None:
+        children = subprocess.run(["pgrep", "-P", str(os.getpid())],
+                                  capture_output=True, text=True, check=False).stdout.split()  # fmt: skip
+        if children and len(killed) < 6 and dice.random() < 0.3:
+            killed.append(int(dice.choice(children)))
+            os.kill(killed[-1], signal.SIGKILL)
+
+    def outcome(**settings: Any) -> Any:
+        study = search(wine(), tmp_path, trials=40, executor="process", workers=2, sampler="random", **settings)
+        return [(r.trial.params, r.state, r.value, r.curves["val_loss"]) for r in study.trials]
+
+    expected = outcome()
+    assert outcome(watch=kill) == expected
+    assert len(killed) == 6
 
 
 def run_module_globals() -> dict[str, Any]:
@@ -300,6 +322,6 @@ class Forgetful(InlineExecutor):
 def test_a_worker_that_loses_trials_ends_the_study_instead_of_waiting_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules[run_module.__module__].EXECUTORS, "inline", Forgetful)
+    monkeypatch.setitem(sys.modules[run_module.__module__].EXECUTORS, "inline", lambda job, _: Forgetful(job))
     with pytest.raises(WorkerError, match="nothing to train, yet these trials have not ended: 0, 1"):
         search(bowl(), tmp_path, trials=4)

@@ -41,8 +41,9 @@ def run(
         bool, typer.Option("--widen", help="Search further where the last study had its best trial at a bound.")
     ] = False,
     executor: Annotated[
-        Literal["process", "inline"], typer.Option(help="Train in a worker process, or in this one.")
+        Literal["process", "inline"], typer.Option(help="Train in worker processes, or in this one.")
     ] = "process",
+    workers: Annotated[int | None, typer.Option(help="Worker processes; by default one for each core but one.")] = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Optuna's storage; by default a journal in the study's folder.")
     ] = None,
@@ -82,6 +83,7 @@ def run(
                 storage=storage,
                 tracking_uri=tracking_uri,
                 executor=executor,
+                workers=workers,
                 search=search,
                 folder=folder,
                 source_file=path,

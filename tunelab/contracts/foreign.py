@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from tunelab.contracts.places import found_at
+from tunelab.contracts.places import found_at, place_of
 from tunelab.contracts.plugin import Plugin, Search
 from tunelab.errors import PluginError
 
@@ -188,7 +188,8 @@ def _made(cls: type[Foreign], target: Any) -> type[Any]:
         raise PluginError(f"{cls.__name__}: {_named(target)} must have a parameter {wanting[0]!r}, and has none")
     body = {name: default for name, (_, default) in fields.items() if default is not inspect.Parameter.empty}
     body |= {"__annotations__": {name: annotation for name, (annotation, _) in fields.items()}}
-    body |= {"__module__": cls.__module__, "__doc__": inspect.getdoc(target)}
+    body |= {"__module__": cls.__module__, "__qualname__": f"{cls.__name__}[{place_of(target)}]"}
+    body |= {"__doc__": inspect.getdoc(target)}
     body |= cls.traits(target)
     body |= {"target": target, "maker": cls, "spelt": spelt, "kept": kept}
     return types.new_class(target.__name__, (cls,), exec_body=lambda namespace: namespace.update(body))

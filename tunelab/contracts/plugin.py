@@ -105,10 +105,11 @@ class Plugin(BaseModel):
     @cache
     def adapter(cls, name: str) -> "TypeAdapter[Any]":
         """Return what validates and serialises one field alone."""
-        info = cls.model_fields[name]
-        field: Any = Annotated[info.annotation, Field(), *info.metadata]
-        has_its_own = isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
-        return TypeAdapter(field, config=None if has_its_own else _LENIENT)
+        declared: tuple[Any, ...] = (cls.model_fields[name].annotation, *cls.model_fields[name].metadata)
+        try:
+            return _adapter(*declared)
+        except TypeError:  # a range that is a search cannot be hashed
+            return _adapter.__wrapped__(*declared)
 
     @classmethod
     def _holds_plugin(cls, name: str) -> bool:
@@ -176,6 +177,14 @@ def _search(plugin: Any, target: Any, fields: Mapping[str, Any], own: frozenset[
 
 INSIDE = 0.3819
 """How far into a range of real numbers a third sample lies: where no whole number is, unless by intent."""
+
+
+@cache
+def _adapter(annotation: Any, *metadata: Any) -> "TypeAdapter[Any]":
+    """Return the adapter of every field that is declared like this: one is 0.2 ms, and many fields are alike."""
+    field: Any = Annotated[annotation, Field(), *metadata]
+    has_its_own = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return TypeAdapter(field, config=None if has_its_own else _LENIENT)
 
 
 def _names_plugins(value: Any) -> bool:

@@ -18,11 +18,18 @@ class TorchOptimizer(Foreign, Rule):
         TorchOptimizer(torch.optim.AdamW, lr=1e-3, weight_decay=0.01)                            # fixed
         TorchOptimizer.search(torch.optim.AdamW, lr=Float(1e-4, 1e-1, log=True), betas=(0.9, 0.98))
 
-    Its keyword arguments are the fields, with its own defaults; none is searched unless a range is given. It trains on
-    the torch backend only. Every member has an instance of its own over its own weights, beside members of any other
-    rule, and steps exactly as in a loop by hand. Before each step the learning rate of all its parameter groups is set
-    to that of schedule and warm-up; where groups begin with different ones, their ratios stay. What it draws at random
-    comes from torch's generator, seeded by the member's seed and step.
+    Its keyword arguments are the fields, with its own defaults; none is searched unless a range is given, or stands in
+    an annotation of a function of your own, which is also how to search what is one of several numbers:
+
+        def adamw(params, lr: float = 1e-3, beta1: Annotated[float, Float(0.5, 0.98, complement_log=True)] = 0.9):
+            return torch.optim.AdamW(params, lr=lr, betas=(beta1, 0.999))
+
+        TorchOptimizer.search(adamw, lr=Float(1e-4, 1e-1, log=True))
+
+    It trains on the torch backend only. Every member has an instance of its own over its own weights, beside members
+    of any other rule, and steps exactly as in a loop by hand. Before each step the learning rate of all its parameter
+    groups is set to that of schedule and warm-up; where groups begin with different ones, their ratios stay. What it
+    draws at random comes from torch's generator, seeded by the member's seed and step.
 
     A class with methods `eval()` and `train()`, as schedule-free ones have, is evaluated where `eval()` takes its
     parameters, and goes on from where it trained.

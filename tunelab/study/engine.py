@@ -35,16 +35,18 @@ class Budget:
     Attributes:
         trials: after so many; None for no limit.
         timeout: after so many seconds; None for no limit.
-        in_flight: trials that are asked for and have not ended, at most; None where only the worker finds out how many
-            train together.
-        ahead: orders that the worker holds. With 2 it never waits for the engine: it has those of the round that it
+        in_flight: trials for each worker that are asked for and have not ended, at most; None where only a worker finds
+            out how many train together.
+        ahead: orders that each worker holds. With 2 it never waits for the engine: it has those of the round that it
             trains, and those of the next. With 1 it waits, and each round knows what the engine made of the last.
+        workers: how many take turns.
     """
 
     trials: int | None
     timeout: float | None
     in_flight: int | None
     ahead: int = 2
+    workers: int = 1
 
 
 class Engine:
@@ -82,7 +84,8 @@ class Engine:
         self._watch = watch
         self._settle = settle
         self.notes: dict[str, None] = {}
-        self._in_flight = budget.in_flight or COMPANY
+        self._in_flight = (budget.in_flight or COMPANY) * budget.workers
+        self._ahead = budget.ahead * budget.workers
         self._asked = 0
         self._trials: dict[int, optuna.Trial] = {}
         self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
@@ -96,7 +99,7 @@ class Engine:
         Raises:
             AllTrialsFailed: no trial has done better than fail with the same error.
         """
-        for _ in range(self._budget.ahead):
+        for _ in range(self._ahead):
             self._executor.send(self._orders())
         self._show()
         while self.ledger.in_flight:
@@ -157,7 +160,7 @@ class Engine:
         self.ledger.count(progress.members, progress.capacity, progress.seconds)
         self.notes.update(dict.fromkeys(progress.notes))
         if self._budget.in_flight is None:
-            self._in_flight = max(self._in_flight, COMPANY * progress.capacity)
+            self._in_flight = max(self._in_flight, COMPANY * progress.capacity * self._budget.workers)
         for number in progress.began:
             self._begin(number)
         for report in progress.reports:
@@ -168,7 +171,7 @@ class Engine:
     def _check_idle(self, progress: Progress) -> None:
         """Raise rather than wait for ever if a worker has nothing to train while trials are open."""
         self._idle = 0 if progress.members or progress.ended else self._idle + 1
-        if self._idle > 2 * self._budget.ahead:
+        if self._idle > 2 * self._ahead:
             lost = ", ".join(str(trial.number) for trial in self.ledger.open_trials)
             raise WorkerError(f"the worker has nothing to train, yet these trials have not ended: {lost}")
 

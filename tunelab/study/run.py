@@ -17,6 +17,7 @@ from tunelab.contracts import Executor, Tracker, Work
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
+from tunelab.executors.team import TeamExecutor, default_workers
 from tunelab.experiments import Experiment
 from tunelab.loop import Loop
 from tunelab.searchable import Searchable
@@ -54,6 +55,7 @@ def run(
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
     executor: Literal["process", "inline"] = "process",
+    workers: int | None = None,
     search: SearchMode = "auto",
     widen: bool = False,
     folder: Path | str = FOLDER,
@@ -66,14 +68,16 @@ def run(
         experiment: what is searched.
         trials: how many; None for as many as the timeout allows. A grid has no more than its points.
         timeout: no trial is asked for after so many seconds; those that run end first.
-        seed: of the sampler and of every trial; the same seed gives the same study, trial by trial.
+        seed: of the sampler and of every trial; the same seed and number of workers give the same study, bit by bit.
         population: members that train together at most; by default as many as the cache holds. Not for a loop.
         sampler: a name (`tpe`, `random`, `qmc`, `cmaes`, `gp`, `nsgaii`, `grid`) or an Optuna sampler.
         pruner: a name (`none`, `median`, `asha`, `hyperband`) or an Optuna pruner.
         storage: an Optuna URL; by default a journal file in the study's folder.
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
-        executor: train in a worker process, or `inline` in this one.
+        executor: train in worker processes, or `inline` in this one.
+        workers: processes that train, by turns that no clock decides; by default one for each core but the one that
+            this process needs.
         search: `auto` fixes the ranges that a plugin brings, and that so few trials are too few for, at its defaults
             (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
             what is searched.
@@ -95,7 +99,8 @@ def run(
     >>> len(study.trials)
     3
     """
-    _check_settings(trials, timeout, population, seed, executor)
+    _check_settings(trials, timeout, population, seed, executor, workers)
+    workers = workers or (default_workers() if executor == "process" else 1)
     wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
     experiment = narrowed(wanted, trials, search)
     chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
@@ -104,12 +109,12 @@ def run(
     home = new_folder(Path(folder), experiment.name)
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home)))
+        worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home), workers))
         study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
         trials = _enqueue(experiment, study, sampler, trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
                     "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
-                    "search": search}  # fmt: skip
+                    "search": search, "workers": workers}  # fmt: skip
         mirror.begin(_record(experiment, home, seed, source_file, regime.data, settings), time.time())
         (home / "experiment.json").write_text(experiment.to_json())
 
@@ -122,7 +127,7 @@ def run(
             study,
             worker,
             mirror,
-            Budget(trials, timeout, *regime.pace(prunes=prunes)),
+            Budget(trials, timeout, *regime.pace(prunes=prunes), workers),
             seed,
             watch,
             settle,
@@ -156,7 +161,11 @@ def run(
     return found
 
 
-EXECUTORS: dict[str, Callable[[Work], Executor]] = {"process": ProcessExecutor, "inline": InlineExecutor}
+EXECUTORS: dict[str, Callable[[Work, int], Executor]] = {
+    "process": lambda job, workers: TeamExecutor(lambda: ProcessExecutor(job), workers),
+    "inline": lambda job, _: InlineExecutor(job),
+}
+"""How a study trains, by name: given the job, and how many workers are wanted."""
 
 
 @singledispatch
@@ -180,11 +189,11 @@ def _(experiment: Loop, population: int | None) -> Regime:
 
 
 def _check_settings(
-    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: str
+    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: str, workers: int | None
 ) -> None:
     if trials is None and timeout is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
-    for name, value in {"trials": trials, "timeout": timeout, "population": population}.items():
+    for name, value in {"trials": trials, "timeout": timeout, "population": population, "workers": workers}.items():
         kind, wanted = (int | float, "a number") if name == "timeout" else (int, "a whole number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
             raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
@@ -192,6 +201,10 @@ def _check_settings(
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
     if executor not in EXECUTORS:
         raise ExperimentError(f"no executor named {executor!r}; {suggestion(str(executor), EXECUTORS)}")
+    if executor == "inline" and workers is not None and workers > 1:
+        raise ExperimentError(
+            f"workers={workers}: executor='inline' trains in this process alone; leave one of them out"
+        )
 
 
 def _optuna_study(

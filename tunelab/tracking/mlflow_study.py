@@ -79,7 +79,7 @@ class StudyRun:
         view = view_value(
             name=study.name,
             parent=self._run,
-            objective=study.objective,
+            objective=next(iter(accepted_keys({study.objective: None}))),
             maximize=study.maximize,
             searched=tuple(accepted_keys(dict.fromkeys(study.searched))),
             shared=tuple(accepted_keys(dict.fromkeys(study.shared))),

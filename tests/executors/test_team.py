@@ -1,0 +1,100 @@
+"""Several workers by turns: the same curves as one, in an order that no clock decides, whoever dies."""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+from laws.runs import Run, drawn, follow, job, varied
+
+from tunelab.errors import WorkerError
+from tunelab.executors.inline import InlineExecutor
+from tunelab.executors.process import ProcessExecutor
+from tunelab.executors.team import TeamExecutor, default_workers
+from tunelab.space import Choice
+from tunelab.trial import Orders, Progress
+
+MADE = varied(batch_size=Choice(16, 31), epochs=Choice(1, 2, 3))
+GIVEN = drawn(MADE, 12, seed=1)
+ORDERS = {
+    0: Orders(tuple(GIVEN[:3])),
+    1: Orders(tuple(GIVEN[3:6])),
+    4: Orders(tuple(GIVEN[6:]), stop=(1, 4)),
+}
+
+
+def inline() -> InlineExecutor:
+    return InlineExecutor(job(MADE))
+
+
+def curves(run: Run) -> dict[int, Any]:
+    return {number: (outcome.end, outcome.curve) for number, outcome in run.outcomes.items()}
+
+
+def without_place(progress: Progress) -> Any:
+    return progress.began, progress.reports, [(e.trial, e.state, e.epoch, e.step) for e in progress.ended]
+
+
+def test_whoever_trains_a_trial_its_curve_is_the_same() -> None:
+    with inline() as alone:
+        expected = curves(follow(alone, {0: Orders(tuple(GIVEN))}))
+    with TeamExecutor(inline, 3) as team:
+        found = curves(
+            follow(team, {0: Orders(tuple(GIVEN[:5])), 1: Orders(tuple(GIVEN[5:7])), 5: Orders(tuple(GIVEN[7:]))})
+        )
+    assert found == expected
+
+
+def test_processes_take_turns_as_workers_in_this_process_do() -> None:
+    with TeamExecutor(inline, 2) as here, TeamExecutor(lambda: ProcessExecutor(job(MADE)), 2) as there:
+        one, other = follow(here, ORDERS), follow(there, ORDERS)
+    assert list(map(without_place, one.progress)) == list(map(without_place, other.progress))
+
+
+def test_a_trial_is_stopped_by_the_worker_that_has_it() -> None:
+    long = varied(epochs=50)
+    given = drawn(long, 4, seed=2)
+    with TeamExecutor(lambda: InlineExecutor(job(long)), 2) as team:
+        run = follow(team, {0: Orders(tuple(given[:2])), 1: Orders(tuple(given[2:])), 2: Orders(stop=(0, 1, 2, 3))})
+    assert {str(outcome.ended.state) for outcome in run.outcomes.values() if outcome.ended} == {"pruned"}
+    assert len(run.outcomes) == 4
+
+
+class Killed(ProcessExecutor):
+    """Kills its worker before it answers a round for the n-th time, counted over all of them."""
+
+    rounds = 0
+    at: tuple[int, ...] = ()
+
+    def receive(self) -> Progress:
+        Killed.rounds += 1
+        if Killed.rounds in self.at:
+            os.kill(self._worker.pid, signal.SIGKILL)
+            self._worker.wait()
+        return super().receive()
+
+
+@pytest.mark.parametrize("at", [(1,), (4,), (3, 4, 9), (2, 6, 7, 12)])
+def test_a_worker_that_is_killed_costs_nothing_but_time(at: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Killed, "rounds", 0)
+    monkeypatch.setattr(Killed, "at", at)
+    orders = {0: Orders(tuple(GIVEN[:6])), 1: Orders(tuple(GIVEN[6:]))}
+    with inline() as alone:
+        expected = curves(follow(alone, {0: Orders(tuple(GIVEN))}))
+    with TeamExecutor(lambda: Killed(job(MADE)), 2) as team:
+        run = follow(team, orders)
+    assert Killed.rounds > max(at)
+    assert curves(run) == expected  # `Outcome.add` holds that an epoch reported twice is the same both times
+
+
+def test_a_worker_that_always_dies_ends_the_study_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Killed, "rounds", 0)
+    monkeypatch.setattr(Killed, "at", tuple(range(1, 100)))
+    with TeamExecutor(lambda: Killed(job(MADE)), 1) as team:
+        team.send(Orders(tuple(GIVEN[:2])))
+        with pytest.raises(WorkerError, match=r"code -9.*died 3 times in a row with these trials: 0, 1\. .*--work"):
+            team.receive()
+
+
+def test_one_core_is_left_for_the_engine() -> None:
+    assert default_workers() == max(1, len(os.sched_getaffinity(0)) - 1)
