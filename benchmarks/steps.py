@@ -24,6 +24,9 @@ from torch import nn
 from torch.nn import functional
 
 from tunelab.backends import backend_of
+from tunelab.backends.pytorch.fit import fit  # noqa: F401 - loads what a backend loads when it is asked
+from tunelab.backends.pytorch.losses import CRITERIA
+from tunelab.backends.pytorch.network import ModuleNetwork, Task
 from tunelab.contracts import Inputs, Outputs
 from tunelab.experiments import Configuration, Training
 from tunelab.models import TorchModel
@@ -82,9 +85,6 @@ def rows_of(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def in_population(work: Work, x: np.ndarray, y: np.ndarray, batch: int, members: int) -> Callable[[], int]:
     """Return what trains one epoch of a population, and how many member-steps that is."""
-    from tunelab.backends.pytorch.losses import CRITERIA
-    from tunelab.backends.pytorch.network import ModuleNetwork, Task
-
     backend = backend_of("torch", "float32")
     arrays = Arrays({"train_": (backend.asarray(x), backend.asarray(y))})
     steps = -(-len(x) // batch)
@@ -135,10 +135,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rows", type=int, help="of an epoch")
     parser.add_argument("--memory", choices=SIDES)
     args = parser.parse_args()
     torch.set_num_threads(1)
     work, (x, y) = WORKS[args.work], rows_of(args.work)
+    x, y = x[: args.rows], y[: args.rows]
     if args.memory:
         warm = nn.Linear(2, 2)
         torch.optim.Adam(warm.parameters()).zero_grad()  # imports what it needs late

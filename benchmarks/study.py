@@ -19,6 +19,7 @@ from contextlib import contextmanager
 
 from benchmarks import experiments
 from tunelab.executors.process import ProcessExecutor
+from tunelab.executors.team import TeamExecutor
 from tunelab.study import Snapshot
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import Progress
@@ -45,7 +46,7 @@ class EngineCost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=("digits", "coarse", "structure", "tiny"))
+    parser.add_argument("experiment", choices=("digits", "module", "coarse", "structure", "tiny"))
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler", default="tpe")
@@ -55,13 +56,15 @@ def main() -> None:
     args = parser.parse_args()
     cost = EngineCost()
 
-    class Timed(ProcessExecutor):
+    class Timed(TeamExecutor):
         def receive(self) -> Progress:
             with cost.waiting():
                 return super().receive()
 
     if args.engine_cost:
-        sys.modules["tunelab.study.run"].EXECUTORS["process"] = Timed
+        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, workers: Timed(
+            lambda: ProcessExecutor(job), workers
+        )
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,
