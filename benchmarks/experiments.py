@@ -4,11 +4,15 @@ tunelab run benchmarks/experiments.py:digits
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tunelab import Choice, Experiment, Float, Int, Trial, experiment
-from tunelab.models import MLP, Quadratic
+from tunelab.models import MLP, Quadratic, TorchModel
 from tunelab.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from tunelab.schedules import Constant, Cosine, Exponential, Step
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LR = Float(1e-4, 1.0, log=True)
 
@@ -33,6 +37,17 @@ digits = Experiment(
     epochs=20,
     maximize="val_accuracy",
 )
+
+
+def net(in_features: int, out_features: int) -> "nn.Module":
+    """The same network as PyTorch's users write it."""
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_features, 64), nn.ReLU(), nn.Linear(64, out_features))
+
+
+module = Experiment(**dict(digits) | {"name": "module", "model": TorchModel(net), "backend": "torch"})
+"""The same study with a module of the person's own."""
 
 structure = Experiment(
     name="structure",

@@ -133,6 +133,21 @@ def adam(steps: int) -> dict[str, float]:
     return found
 
 
+def steps(work: str, *, batch: int, members: int, epochs: int) -> dict[str, list[float]]:
+    """Run `benchmarks.steps`: CPU microseconds of a member's step, each epoch of each side."""
+    command = ["-m", "benchmarks.steps", work, "--batch", str(batch), "--members", str(members)]
+    found: dict[str, list[float]] = _last_line(
+        python(*command, "--epochs", str(epochs), folder=_folder(with_store=False))
+    )
+    return found
+
+
+def memory(work: str, side: str) -> float:
+    """Return the megabytes that one side of `benchmarks.steps` adds to what is imported and the rows."""
+    found = _last_line(python("-m", "benchmarks.steps", work, "--memory", side, folder=_folder(with_store=False)))
+    return float(found["peak_mb"] - found["before_mb"])
+
+
 @cache
 def _template(by_tunelab: bool) -> Path:
     """Return an empty SQLite store."""

@@ -19,11 +19,12 @@ from contextlib import contextmanager
 
 from benchmarks import experiments
 from tunelab.executors.process import ProcessExecutor
+from tunelab.executors.team import TeamExecutor
 from tunelab.study import Snapshot
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import Progress
 
-EXPERIMENTS = ("digits", "coarse", "structure", "tiny", "few_reports", "many_reports")
+EXPERIMENTS = ("digits", "module", "coarse", "structure", "tiny", "few_reports", "many_reports")
 
 
 class EngineCost:
@@ -58,13 +59,15 @@ def main() -> None:
     args = parser.parse_args()
     cost = EngineCost()
 
-    class Timed(ProcessExecutor):
+    class Timed(TeamExecutor):
         def receive(self) -> Progress:
             with cost.waiting():
                 return super().receive()
 
     if args.engine_cost:
-        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, _: Timed(job)
+        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, workers: Timed(
+            lambda: ProcessExecutor(job), workers
+        )
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,

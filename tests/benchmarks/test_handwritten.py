@@ -65,7 +65,7 @@ def test_two_lean_loops_share_one_study(folder: Path) -> None:
     assert logged(folder)["runs"] >= 3
 
 
-@pytest.mark.parametrize("experiment", ["digits", "coarse", "structure", "tiny"])
+@pytest.mark.parametrize("experiment", ["digits", "module", "coarse", "structure", "tiny"])
 def test_an_experiment_runs_and_its_engine_is_watched(folder: Path, experiment: str) -> None:
     result = found(
         started(folder, "benchmarks.study", experiment, "--trials", "2", "--tracker", "memory", "--engine-cost")
@@ -76,6 +76,15 @@ def test_an_experiment_runs_and_its_engine_is_watched(folder: Path, experiment: 
     assert ended == 2
     assert wall > 0
     assert cpu > 0
+
+
+@pytest.mark.parametrize("work", ["cnn", "large"])
+def test_steps_of_a_module_are_timed_on_every_side(folder: Path, work: str) -> None:
+    command = ["benchmarks.steps", work, "--members", "2" if work == "cnn" else "1", "--rows", "64"]
+    result = found(started(folder, *command, "--epochs", "1"))
+    assert set(result) == {"tunelab", "torch", "torch_fused"}
+    assert all(value > 0 for values in result.values() for value in values)
+    assert found(started(folder, *command, "--memory", "torch"))["peak_mb"] > 0
 
 
 def test_both_adams_take_steps(folder: Path) -> None:

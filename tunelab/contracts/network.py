@@ -124,8 +124,8 @@ class Network(ABC):
         """Return forward and backward, bound to a population's buffers."""
 
     def named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """Return one member's tensors by name."""
-        return {tensor.name: theta[tensor.where].reshape(tensor.shape).copy() for tensor in self.tensors()}
+        """Return one member's tensors by name, each a view."""
+        return {tensor.name: theta[tensor.where].reshape(tensor.shape) for tensor in self.tensors()}
 
 
 class Passes(ABC):
@@ -156,6 +156,13 @@ class Passes(ABC):
             y: targets `(N,)` or `(N, K)`.
         """
         return self.measure(blocks(x, y))
+
+    def own_gradients(self) -> Callable[[], Sequence[Array]] | None:
+        """Leave gradients where they arise from now on, and return what returns those of the last pass.
+
+        They are one flat `(1, n)` a tensor, in the order of the network's; None if they have to be in the buffer.
+        """
+        return None
 
     @abstractmethod
     def outputs(self, x: Array) -> Array:

@@ -1,6 +1,6 @@
 """A trial while it trains: all that a checkpoint of it would hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from tunelab.trial import Trial
 
 @dataclass(eq=False)
 class Member:
-    """One member's own state, outside any population.
+    """One member's own state; while it trains, its arrays are rows of a population's.
 
     Attributes:
         trial: who it is.
@@ -99,3 +99,9 @@ def fresh_slots(optimizer: Optimizer, network: Network, theta: Array, backend: B
         for name in level.copies:
             slots[prefix + name][...] = theta
     return slots
+
+
+def side_by_side(arrays: Sequence[Array], backend: Backend) -> Array:
+    """Lay an array of each member into rows `(P, ...)`; a lone one becomes a row as it is, without a copy."""
+    first = arrays[0]
+    return first[None] if len(arrays) == 1 else backend.xp.stack(list(arrays))

@@ -12,7 +12,7 @@ from tunelab.contracts import Array, Backend, Network, Passes, Seats
 from tunelab.errors import TunelabError
 from tunelab.training.feed import Feed
 from tunelab.training.handover import hand_over
-from tunelab.training.member import Member
+from tunelab.training.member import Member, side_by_side
 from tunelab.training.plan import STEPS_AT_ONCE, plan
 from tunelab.training.rules import RuleGroup, groups_of, sorted_by_rule
 from tunelab.trial import Ended, Report, State
@@ -226,19 +226,25 @@ class Population:
         return Ended(member.trial.number, State.DIVERGED, member.epoch, member.step, reason)
 
     def _pack(self, members: Sequence[Member]) -> None:
-        """Lay the members' state into rows, those of one rule side by side."""
+        """Lay the members' state into rows, those of one rule side by side; each member's arrays are its rows."""
         backend = self._backend
         self.members = sorted_by_rule(members)
         if not members:
             return
-        shape = (len(self.members), self.cohort.network.size)
-        self._theta, self._grad = backend.empty(shape), backend.empty(shape)
+        self._theta = side_by_side([member.theta for member in self.members], backend)
+        self._grad = backend.empty(self._theta.shape)
+        names = self.members[0].buffers
+        self._buffers = {
+            name: side_by_side([member.buffers[name] for member in self.members], backend) for name in names
+        }
         for row, member in enumerate(self.members):
-            self._theta[row] = member.theta
-        self._buffers = {name: self._rows_of(name) for name in self.members[0].buffers}
+            member.theta = self._theta[row]
+            member.buffers = {name: rows[row] for name, rows in self._buffers.items()}
         self._groups = [(where, self._group(where)) for where in groups_of(self.members)]
         self._passes = self._passes_of(slice(None))
         self._group_passes: dict[int, Passes] = {}
+        if len(self.members) == 1:
+            self._groups[0][1].follow(self._passes)
         self._replaying = [m for m in self.members if any(level.second_gradient for level in m.optimizer.levels())]
 
     def _group(self, where: slice) -> RuleGroup:
@@ -257,13 +263,9 @@ class Population:
         )
         return self.cohort.network.passes(self._backend, seats)
 
-    def _rows_of(self, name: str) -> Array:
-        """Lay one buffer of all members into rows."""
-        return self._backend.xp.stack([member.buffers[name] for member in self.members])
-
     def _unpack(self) -> None:
-        """Copy the rows back to their members."""
-        for row, member in enumerate(self.members):
+        """Give each member arrays of its own again; a lone one's are."""
+        for row, member in enumerate(self.members if len(self.members) > 1 else ()):
             member.theta = self._backend.copy(self._theta[row])
             member.buffers = {name: self._backend.copy(rows[row]) for name, rows in self._buffers.items()}
         for where, group in self._groups if self.members else ():

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from tunelab.contracts import Array, Backend, Network, Optimizer, Step
-from tunelab.training.member import Member
+from tunelab.contracts import Array, Backend, Network, Optimizer, Passes, Step
+from tunelab.training.member import Member, side_by_side
 from tunelab.training.pieces import Part, Piece, by_prefix, pieces, slot_sizes, tensors_of
 from tunelab.training.streams import Purpose, stream
 
@@ -96,11 +96,7 @@ class RuleGroup:
     ) -> None:
         optimizer, network = members[0].optimizer, members[0].network
         self.optimizer, self.gradient = optimizer, gradient
-        sizes = slot_sizes(optimizer, network)
-        self.slots = {name: backend.empty((len(members), size)) for name, size in sizes.items()}
-        for name, rows in self.slots.items():
-            for row, member in enumerate(members):
-                rows[row] = member.slots[name]
+        self.slots = {name: self._laid(name, members, backend) for name in slot_sizes(optimizer, network)}
         self._members = members
         self._xp, self._backend = backend.xp, backend
         self._tiny = 1e8 * float(backend.xp.finfo(theta.dtype).tiny)
@@ -111,7 +107,7 @@ class RuleGroup:
         if self._rule.sees == "members":
             self._blocks = self._one_by_one(theta, grad, network, backend)
         elif self._rule.sees == "elements":
-            self._blocks = self._elements(theta, grad, rule_slots, backend)
+            self._blocks = [block for block, _ in self._elements(theta, grad, rule_slots, backend)]
         else:
             self._blocks = self._tensors(theta, grad, rule_slots, pieces(self._rule, network), backend)
         levels = list(zip(optimizer.levels(), own.values(), strict=True))
@@ -121,14 +117,48 @@ class RuleGroup:
         self._scratch = backend.empty(theta.shape if self._levels or self._averaging else (0,))
         self._scalars: list[list[SimpleNamespace]] = []
         self._step = 0
+        self._rule_slots = rule_slots
+        self._gradients: Callable[[], list[Array]] = lambda: [block.grad for block in self._blocks]
+
+    def follow(self, passes: Passes) -> None:
+        """Take gradients from where they arise, which saves a copy of them all, if this rule and these passes can."""
+        found = passes.own_gradients() if self._rule.sees == "elements" and not self._levels else None
+        if found is None:
+            return
+        parts = []
+        self._blocks = []
+        for index, tensor in enumerate(self._members[0].network.tensors()):
+            rows = self._theta[:, tensor.where], self._grad[:, tensor.where]
+            slots = {name: slot[:, tensor.where] for name, slot in self._rule_slots.items()}
+            for block, where in self._elements(*rows, slots, self._backend):
+                self._blocks.append(block)
+                parts.append((index, where))
+
+        def gradients() -> list[Array]:
+            flat = found()
+            return [flat[index][where] for index, where in parts]
+
+        self._gradients = gradients
+
+    def _laid(self, name: str, members: Sequence[Member], backend: Backend) -> Array:
+        """Lay one slot of all members into rows, which are theirs from now on."""
+        rows = side_by_side([member.slots[name] for member in members], backend)
+        for row, member in zip(rows, members, strict=True):
+            member.slots[name] = row
+        return rows
 
     def _own_slots(self, prefix: str) -> dict[str, Array]:
         """Return the slots of one level by its own names."""
         found = {name.removeprefix(prefix): v for name, v in self.slots.items() if name.startswith(prefix)}
         return {name: values for name, values in found.items() if not name.startswith("inner.")}
 
-    def _elements(self, theta: Array, grad: Array, own: dict[str, Array], backend: Backend) -> list[_Block]:
-        """Cut the rows into blocks that stay in cache: what a rule does to an element depends on that element alone."""
+    def _elements(
+        self, theta: Array, grad: Array, own: dict[str, Array], backend: Backend
+    ) -> list[tuple[_Block, tuple[slice, slice]]]:
+        """Cut the rows into blocks that stay in cache, each with its place.
+
+        What a rule does to an element depends on that element alone.
+        """
         members, size = theta.shape
         tall = max(1, min(members, BLOCK // max(size, 1)))
         wide = -(-size // max(1, -(-size // BLOCK)))
@@ -141,7 +171,7 @@ class RuleGroup:
                 shape = theta[part].shape
                 slots = {name: slot[part] for name, slot in own.items()}
                 free = scratch[: shape[0] * shape[1]].reshape(shape)
-                blocks.append(_Block(rows, theta[part], grad[part], slots, free))
+                blocks.append((_Block(rows, theta[part], grad[part], slots, free), part))
         return blocks
 
     def _tensors(
@@ -192,8 +222,8 @@ class RuleGroup:
             k = at.scalars[self._step]
             at.optimizer.around(at, self._xp, self._theta, self._grad, at.slots, k, self._scratch)
         else:
-            for block, k in zip(self._blocks, self._scalars[self._step], strict=True):
-                self._rule.update(self._xp, block.theta, block.grad, block.slots, k, block.scratch)
+            for block, grad, k in zip(self._blocks, self._gradients(), self._scalars[self._step], strict=True):
+                self._rule.update(self._xp, block.theta, grad, block.slots, k, block.scratch)
 
     def normal(self, out: Array) -> None:
         """Fill `(p, n)` with standard normal numbers, a function of each member's seed and step."""
@@ -226,11 +256,13 @@ class RuleGroup:
         A unit that died leaves its averages decaying for ever; arithmetic on denormal numbers is 5 to 10 times dearer.
         """
         for rows in self.slots.values():
-            rows[self._xp.abs(rows) < self._tiny] = 0.0
+            for start in range(0, rows.shape[1], BLOCK):
+                part = rows[:, start : start + BLOCK]
+                part[self._xp.abs(part) < self._tiny] = 0.0
 
     def give_back(self, members: Sequence[Member]) -> None:
-        """Copy the slots back to their members."""
-        for name, rows in self.slots.items():
+        """Give each member slots of its own again; a lone one's are."""
+        for name, rows in self.slots.items() if len(members) > 1 else ():
             for row, member in zip(rows, members, strict=True):
                 member.slots[name] = self._backend.copy(row)
 

@@ -89,6 +89,19 @@ def test_a_parameter_that_a_step_does_not_reach_has_no_gradient() -> None:
     assert float(seats.grad.abs().max()) < 7
 
 
+def test_gradients_may_stay_where_they_arise() -> None:
+    x, y = batch()
+    moved, expected = alone(network(zoo.tied), 0)
+    kept, seats = alone(network(zoo.tied), 0, accumulate=3)
+    found = kept.own_gradients()
+    assert found is not None
+    for _ in range(2):
+        moved.gradient(x, y)
+        kept.gradient(x, y)
+        torch.testing.assert_close(torch.cat(list(found()), 1), expected.grad, rtol=1e-5, atol=1e-6)
+    assert not seats.grad.any(), "the buffer is never touched"
+
+
 def digits() -> nn.Module:
     return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 

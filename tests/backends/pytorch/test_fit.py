@@ -1,5 +1,6 @@
 """What a module is tried for before anything trains: does it work, may its members train together, and how many."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +228,17 @@ def test_parameters_that_are_searched_and_change_the_structure_split_populations
     trials = drawn(made, 6)
     sizes = {left.network.size for left in trained(made, trials).members.values()}
     assert sizes == {2 * 64 * 64 + 128 + 650, 64 * 64 + 128 + 650}
+
+
+def test_trying_a_module_leaves_nothing_in_memory() -> None:
+    # a graph that holds its own outputs is never freed, and a large module with it
+    gc.collect()
+    before = _parameters()
+    fitted(experiment(zoo.mlp))
+    fitted(experiment(zoo.branching))
+    gc.collect()
+    assert _parameters() <= before
+
+
+def _parameters() -> int:
+    return sum(type(each) is nn.Parameter and not each.is_meta for each in gc.get_objects())

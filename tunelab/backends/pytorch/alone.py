@@ -1,9 +1,10 @@
 """One member passes through its own module."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakMethod
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ class AlonePasses(Passes):
 
     Where its members can train together its random numbers are those that they would have there; else they come from
     torch's own generator, seeded by the member's stream before each pass. A gradient is moved to its place as soon as
-    it is there, so that no second copy of them all is ever in memory.
+    it is there, so that no second copy of them all is ever in memory; or it stays where it is (`own_gradients`).
 
     Args:
         network: the module.
@@ -38,12 +39,13 @@ class AlonePasses(Passes):
         self._shares = network.shares
         self._module = network.module(next(iter(seats.seeds), 0)).to(backend.device)
         parameters = dict(self._module.named_parameters())
+        move = WeakMethod(self._move)  # a hook that held what holds its parameter would keep both for ever
         self._grads: dict[nn.Parameter, Array] = {}
         for tensor in network.tensors():
             parameter = parameters[tensor.name]
             parameter.data = seats.theta[0, tensor.where].view(tensor.shape)
             self._grads[parameter] = seats.grad[0, tensor.where].view(tensor.shape)
-            parameter.register_post_accumulate_grad_hook(self._move)
+            parameter.register_post_accumulate_grad_hook(partial(_called, move))
         self._kept = {name: values[0] for name, values in seats.buffers.items()}
         for name, kept in {**parameters, **dict(self._module.named_buffers())}.items():
             if name in self._kept:
@@ -55,19 +57,26 @@ class AlonePasses(Passes):
         self._loss = row_loss(network.task, backend)
         self._meters = Meters(network.task.metrics)
         self._written: set[nn.Parameter] = set()
+        self._moves = True
 
     def gradient(self, x: Array, y: Array) -> Array:
         """Write the gradient of the mean loss over the batch into the buffer; return that loss, `(1,)`."""
         self._module.train()
         self._written.clear()
+        self._module.zero_grad()
         total = self._backend.zeros((1,))
         with self._random():
             for part in self._backend.parts(x.shape[1]):
                 share = (part.stop - part.start) / x.shape[1]
                 total = total + self._backward(x[0, part], y[0, part], share) * share
-        for parameter in self._grads.keys() - self._written:
+        for parameter in self._grads.keys() - self._written if self._moves else ():
             self._grads[parameter].zero_()
         return total
+
+    def own_gradients(self) -> Callable[[], Sequence[Array]]:
+        """Leave gradients where autograd puts them from now on, and return what returns those of the last pass."""
+        self._moves = False
+        return lambda: [_gradient(parameter).view(1, -1) for parameter in self._grads]
 
     def measure(self, parts: Iterable[tuple[Array, Array]]) -> dict[str, np.ndarray]:
         """Return the mean of each metric over all rows in evaluation mode, `(1,)` float64."""
@@ -125,6 +134,8 @@ class AlonePasses(Passes):
 
     def _move(self, parameter: nn.Parameter) -> None:
         """Move a gradient to its place; add it there if the pass has several parts."""
+        if not self._moves:
+            return
         assert parameter.grad is not None
         place = self._grads[parameter]
         if parameter in self._written:
@@ -133,6 +144,17 @@ class AlonePasses(Passes):
             place.copy_(parameter.grad)
             self._written.add(parameter)
         parameter.grad = None
+
+
+def _called(move: "WeakMethod[Any]", parameter: nn.Parameter) -> None:
+    method = move()
+    assert method is not None
+    method(parameter)
+
+
+def _gradient(parameter: nn.Parameter) -> Array:
+    """Return a parameter's gradient, zero where a pass did not reach it."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
 def _led(out: Any) -> Any:

@@ -60,10 +60,10 @@ def fit(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array, wante
 def _why_alone(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Array) -> str | None:
     if backend.settings.compile:
         return "torch.compile was asked for"
-    if network.unlike_itself:
-        return f"two modules made alike differ in {network.unlike_itself}"
     if backend.device.type == "cpu" and network.size >= LARGE:
         return f"a module of {LARGE:,} parameters or more keeps a processor busy by itself"
+    if network.unlike_itself:
+        return f"two modules made alike differ in {network.unlike_itself}"
     return _why_not_together(network, backend, x, y)
 
 
@@ -142,12 +142,16 @@ def _bytes_of_one(network: ModuleNetwork, backend: TorchBackend, x: Array, y: Ar
 def _counted() -> Iterator[dict[int, int]]:
     """Count the bytes that autograd keeps for the backward pass, by where they lie."""
     kept: dict[int, int] = {}
+    held = []
 
-    def keep(tensor: Array) -> Array:
+    def keep(tensor: Array) -> None:
         kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
+        held.append(tensor.detach())  # an output itself would hold the graph that holds it: nobody would free either
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    def never(_: None) -> Array:
+        raise AssertionError("no backward follows")
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, never):
         yield kept
 
 
