@@ -206,6 +206,16 @@ class Experiment(Searchable):
         """Return what `to_json` wrote of an earlier form of this, on the data of this one."""
         return type(self).from_json(text, data=self.data)
 
+    def to_json(self) -> str:
+        """Return the experiment as JSON, the same text for equal ones.
+
+        Raises:
+            DataError: data of PyTorch's that cannot be read, a few items of which are looked at.
+        """
+        if isinstance(self.data, TorchData):
+            self.data.fingerprint  # noqa: B018 - raises what is wrong, where JSON's own error would hide it
+        return super().to_json()
+
     @classmethod
     def from_json(cls, text: str, *, data: Any = None) -> Self:
         """Return the experiment that `to_json` wrote; arrays are not in the JSON and must be given again as `data`.

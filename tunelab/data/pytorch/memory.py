@@ -9,7 +9,7 @@ import torch
 
 from tunelab.contracts import Inputs, Outputs, Targets
 from tunelab.data.partition import PARTS
-from tunelab.data.pytorch.source import Pair
+from tunelab.data.pytorch.source import Pair, called
 from tunelab.data.split import Scale, Split, in_unit, scaled, scaling
 from tunelab.errors import DataError
 
@@ -102,7 +102,7 @@ def require_labels(y: np.ndarray, part: str) -> None:
     if y.dtype.kind in "iub" and y.size and y.min() < 0:
         row = np.argwhere(y < 0)[0][0]
         raise DataError(
-            f"y of the {part} part is {y.min()} in row {row} (counted from 0), and labels are 0, 1, ...; "
+            f"y of the {called(part)} part is {y.min()} in row {row} (counted from 0), and labels are 0, 1, ...; "
             "for real values give floats, y.float(), else a loss of your own that knows what it means"
         )
 
@@ -118,23 +118,20 @@ def _arrays(tensors: Sequence[torch.Tensor], name: str) -> list[np.ndarray]:
     """Return the parts of x or y as arrays of finite numbers."""
     found = []
     for part, tensor in zip(PARTS, tensors, strict=True):
+        where = f"{name} of the {called(part)} part"
         if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized:
-            raise DataError(f"{name} of the {part} part must be a plain tensor of real numbers, was {_kind(tensor)}")
+            raise DataError(f"{where} must be a plain tensor of real numbers, was {tensor.layout} {tensor.dtype}")
         if tensor.shape[1:] != tensors[0].shape[1:] or tensor.dtype != tensors[0].dtype:
             raise DataError(
-                f"{name} of the {part} part has rows of shape {tuple(tensor.shape[1:])} and {tensor.dtype}, that of "
-                f"the train part {tuple(tensors[0].shape[1:])} and {tensors[0].dtype}; give all parts alike"
+                f"{where} has rows of shape {tuple(tensor.shape[1:])} and {tensor.dtype}, that of the training part "
+                f"{tuple(tensors[0].shape[1:])} and {tensors[0].dtype}; give all parts alike"
             )
         array = array_of(tensor)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             row = np.argwhere(~np.isfinite(array))[0][0]
-            raise DataError(f"{name} of the {part} part holds NaN or infinity in row {row} (counted from 0); clean it")
+            raise DataError(f"{where} holds NaN or infinity in row {row} (counted from 0); clean it")
         found.append(array)
     return found
-
-
-def _kind(tensor: torch.Tensor) -> str:
-    return f"{tensor.layout} {tensor.dtype}"
 
 
 def _as_columns(y: np.ndarray) -> np.ndarray:

@@ -68,8 +68,9 @@ class Given:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all parts."""
-        prints = [self._prints[part] for part in self.sources]
-        return prints[0] if len(prints) == 1 else digest(np.array(prints))
+        if len(self._prints) == 1:
+            return self._prints["train"]
+        return digest(np.array([f"{part} {found}" for part, found in self._prints.items()]))
 
     def summary(self, part: str) -> str:
         """Return what JSON keeps of a part."""

@@ -63,11 +63,12 @@ class Reading:
         try:
             yield from _looked_after(self._loader, self._source)
         except DataError:
-            self._loader = None  # one of its processes may be gone
+            self.close()  # one of its processes may be gone
             raise
 
     def close(self) -> None:
         """End the processes that read."""
+        _end(self._loader)
         self._loader = None
 
 
@@ -109,6 +110,7 @@ class FlowReading:
 
     def close(self) -> None:
         """End the processes that read."""
+        _end(self._loader)
         self._loader = None
 
     def _here(self, size: int | None, seeds: Iterator[int]) -> Iterator[Pair]:
@@ -125,6 +127,7 @@ class FlowReading:
 
     def _there(self, size: int | None, seeds: Iterator[int]) -> Iterator[Pair]:
         if self._loader is None or self._loader.batch_size != size:
+            self.close()
             options = {"batch_size": size, "drop_last": self._source.drop_last}
             flow = _Flow(self._source, self._seed.share_memory_())
             self._loader = _loader(self._source, flow, _Collating(self._source), **options)
@@ -132,7 +135,7 @@ class FlowReading:
         try:
             yield from _looked_after(self._loader, self._source)
         except DataError:
-            self._loader = None
+            self.close()
             raise
 
 
@@ -253,6 +256,13 @@ def _loader(source: Source, dataset: Any, collate: Any, **options: Any) -> DataL
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said when the person made theirs: more processes than cores
         return DataLoader(dataset, collate_fn=collate, generator=torch.Generator(), **given)
+
+
+def _end(loader: DataLoader[Any] | None) -> None:
+    """End a loader's processes now, and not when the last traceback that knows of them is gone."""
+    iterator: Any = None if loader is None else loader._iterator
+    if iterator is not None:
+        iterator._shutdown_workers()
 
 
 def _looked_after(loader: DataLoader[Any], source: Source) -> Iterator[Pair]:

@@ -87,8 +87,7 @@ class Source:
     @property
     def name(self) -> str:
         """What messages call it: the training data, Faces."""
-        part = "training" if self.part == "train" else self.part
-        return f"the {part} data, {type(self.dataset).__name__}"
+        return f"the {called(self.part)} data, {type(self.dataset).__name__}"
 
     @property
     def told(self) -> str:
@@ -178,6 +177,15 @@ class Source:
         return x[rows], y[rows]
 
 
+def called(part: str) -> str:
+    """Return what messages call a part.
+
+    >>> called("train"), called("test")
+    ('training', 'test')
+    """
+    return "training" if part == "train" else part
+
+
 def source_of(given: Any, part: str) -> Source:
     """Return what a Dataset, a DataLoader, or a pair of tensors stands for.
 
@@ -228,14 +236,14 @@ def _rows(dataset: Any, part: str) -> np.ndarray | None:
         return None
     if not hasattr(dataset, "__getitem__"):
         raise DataError(
-            f"the {part} data must be a torch.utils.data Dataset or DataLoader, or tensors (x, y), was of type "
+            f"the {called(part)} data must be a torch.utils.data Dataset or DataLoader, or tensors (x, y), was of type "
             f"{type(dataset).__name__}"
         )
-    count = _length(dataset)
+    count, name = _length(dataset), f"the {called(part)} data, {type(dataset).__name__}"
     if count is None:
-        raise DataError(f"the {part} data, {type(dataset).__name__}, must say how many items it has: give it __len__")
+        raise DataError(f"{name}, must say how many items it has: give it __len__")
     if not count:
-        raise DataError(f"the {part} data, {type(dataset).__name__}, is empty; at least one item is needed")
+        raise DataError(f"{name}, is empty; at least one item is needed")
     return np.arange(count)
 
 
