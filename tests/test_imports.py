@@ -59,8 +59,8 @@ OUTSIDE: dict[str, set[str]] = {
     "searchable": {"pydantic"},
     "experiments": {"pydantic"},
     "loop": {"pydantic"},
-    "backends": {"numpy", "torch"},
-    "training": {"numpy", "torch"},
+    "backends": {"numpy", "torch", "cloudpickle"},
+    "training": {"numpy", "torch", "safetensors"},
     "executors": {"cloudpickle", "threadpoolctl"},
     "tracking": {"numpy"},
     "study": {"numpy", "optuna", "pandas", "pydantic"},
@@ -70,8 +70,8 @@ OUTSIDE: dict[str, set[str]] = {
 }
 """Packages that each room may import, beside the standard library."""
 
-MLFLOW = {"mlflow", "pandas", "requests", "sqlalchemy"}
-"""What files named `mlflow_*` in tracking may import too: they run in the writer's own process."""
+MLFLOW = {"mlflow", "pandas", "requests", "sqlalchemy", "torch"}
+"""What files named `mlflow_*` in tracking may import too: they run in the writer's process, or in MLflow's own."""
 
 LAZY = {"pandas"}
 """Packages that no file may import at its top: 0.5 s at start."""

@@ -6,13 +6,13 @@ import inspect
 import pytest
 
 import tunelab
-from tunelab import Experiment
+from tunelab import Experiment, TrainedModel
 from tunelab.checkpoint import Checkpoint
 from tunelab.loop import Loop
 from tunelab.plugins import CONTRACTS, listings
 from tunelab.searchable import Searchable
 from tunelab.study import run
-from tunelab.trial import State
+from tunelab.trial import Result, State
 
 OPTIMIZERS = [
     "ASGD", "EMA", "LAMB", "LARS", "SAM", "SGD", "SOAP", "SWA", "AMSGrad", "AdaGrad", "Adadelta", "Adafactor",
@@ -23,7 +23,9 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 SURFACE = {
-    "tunelab": ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment", "reports_of"],
+    "tunelab": [
+        "Choice", "Experiment", "Float", "Int", "Study", "Torch", "TrainedModel", "Trial", "experiment", "reports_of",
+    ],
     "tunelab.data": [
         "Arrays", "BreastCancer", "DataFile", "Diabetes", "Digits", "Split", "TorchData", "Wine", "fingerprint",
         "split",
@@ -54,7 +56,7 @@ FIELDS = [
 SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
     "tracker": None, "tracking_uri": None, "executor": "process", "workers": None, "search": "auto", "widen": False,
-    "source_file": None,
+    "register": None, "source_file": None,
 }  # fmt: skip
 
 PLUGINS = {
@@ -132,6 +134,16 @@ def test_an_experiment_and_a_loop_can_do_this(kind: type[Searchable], more: set[
 
 def test_a_loop_has_these_fields() -> None:
     assert list(Loop.model_fields) == ["name", "maximize", "minimize", "function", "source", "parameters"]
+
+
+def test_a_trained_model_can_do_this() -> None:
+    public = {name for name in vars(TrainedModel) if not name.startswith("_")} - {*TrainedModel.__dataclass_fields__}
+    assert public == {"evaluate", "is_module", "load", "module", "of", "outputs_of", "predict", "raw", "save"}
+
+
+def test_a_result_can_do_this() -> None:
+    public = {name for name in vars(Result) if not name.startswith("_")} - {*Result.__dataclass_fields__}
+    assert public >= {"load", "metrics", "why"}
 
 
 def test_a_checkpoint_can_do_this() -> None:

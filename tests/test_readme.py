@@ -84,7 +84,7 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 def test_the_run_command_does_what_it_says(home: Path) -> None:
     said = run(str(BIN / "tunelab"), *["run", "experiments/digits.py", "--trials", "200"], cwd=home)
     assert "200" in said
-    assert (home / "studies/digits-1/best.npz").exists()
+    assert (home / "studies/digits-1/best.safetensors").exists()
     assert (home / "mlflow.db").exists()
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tunelab.loop import experiment
     from tunelab.space import Choice, Float, Int
     from tunelab.study import Study
+    from tunelab.training.trained import TrainedModel
     from tunelab.trial import Trial
 
 __version__ = "0.1.0"
@@ -21,12 +22,15 @@ _HOMES = {
     "Int": "tunelab.space",
     "Study": "tunelab.study",
     "Torch": "tunelab.contracts",
+    "TrainedModel": "tunelab.training.trained",
     "Trial": "tunelab.trial",
     "experiment": "tunelab.loop",
     "reports_of": "tunelab.callbacks",
 }
 
-__all__ = ["Choice", "Experiment", "Float", "Int", "Study", "Torch", "Trial", "experiment", "reports_of"]
+__all__ = [
+    "Choice", "Experiment", "Float", "Int", "Study", "Torch", "TrainedModel", "Trial", "experiment", "reports_of",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -112,12 +112,12 @@ def _reference(plugin: type[Plugin]) -> dict[str, str]:
     return {"plugin": name if announced else target}
 
 
-def _dereference(name: str, kind: Kind | None, of: str | None) -> type[Plugin]:
+def _dereference(name: str, kind: Kind | None, of: Any) -> type[Plugin]:
     if of is not None:
         maker = _dereference(name, kind, None)
         if not issubclass(maker, Foreign):
             raise ExperimentError(f"{name!r} is a plugin by itself, and is not made of {of!r}")
-        return maker.of(str(of))
+        return maker.of(of)
     if ":" in name:
         try:
             found = found_at(name)

@@ -1,9 +1,11 @@
 """What goes between the engine, its workers and its tracker: small frozen records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tunelab.errors import RunError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +81,8 @@ class Ended:
         state: how it ended.
         reason: one sentence, for every state but complete; of a loop that raised, followed by its traceback.
         epoch, step: where it ended.
-        weights: the trained parameters by name, sent only when this trial is the best its worker has seen.
+        weights: what is kept of it, by name: trained parameters, and a module's buffers; sent only when this trial is
+            the best its worker has seen.
     """
 
     trial: int
@@ -112,6 +115,7 @@ class Result:
         reason: why it ended as it did, for every state but complete; of a loop that raised, with the traceback.
         curves: every reported metric over the epochs.
         started, seconds: wall-clock start (Unix seconds) and duration.
+        loader: returns its trained model, if that is kept.
     """
 
     trial: Trial
@@ -121,6 +125,21 @@ class Result:
     curves: Mapping[str, Curve]
     started: float
     seconds: float
+    loader: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+
+    def load(self) -> Any:
+        """Return what the trial trained: a `torch.nn.Module` in evaluation mode, or else a `TrainedModel`.
+
+        Raises:
+            RunError: it is not kept; of a study, that of the best trial alone is: `study.best.load()`.
+        """
+        if self.loader is None:
+            raise RunError(
+                f"the model of trial {self.trial.number} is not kept: a study keeps that of its best trial, which "
+                "study.best.load() returns; what a loop trains is kept by its own trial.checkpoint"
+            )
+        model = self.loader()
+        return model.module() if model.is_module else model
 
     @property
     def why(self) -> str | None:
@@ -195,7 +214,9 @@ class Summary:
         counts: trials in each state.
         best: the best complete trial's number, if any.
         best_value: its objective.
-        weights: the best trial's trained model (`.npz`), where one was kept.
+        weights: the best trial's trained model (`.safetensors`), where one was kept.
+        program: the same as a PyTorch program, where it is a module.
+        register: the name under which that model is to be registered, if at all.
         metrics: what is logged on the study itself: `best_value`, `test_loss`, ...
     """
 
@@ -203,6 +224,8 @@ class Summary:
     best: int | None = None
     best_value: float | None = None
     weights: "Path | None" = None
+    program: "Path | None" = None
+    register: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -214,12 +237,46 @@ class Mirror:
         experiment_id, run_id: the tracker's identifiers of the experiment and of the study's parent run.
         runs: trial number to run identifier.
         url: the page that compares the trials, or the command that opens it.
+        registered: where the best trial's model is registered, if it is: `models:/digits/3`.
+        notes: what could not be shown, in words.
     """
 
     experiment_id: str | None = None
     run_id: str | None = None
     runs: Mapping[int, str] = field(default_factory=dict)
     url: str | None = None
+    registered: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last order of a study: what is to be done with its best trial.
+
+    Attributes:
+        trial: the best one.
+        weights: what was kept of it (`Ended.weights`).
+        export: whether a module is to become a program, which runs without the code that made it.
+    """
+
+    trial: Trial
+    weights: "Mapping[str, np.ndarray]"
+    export: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of the last order.
+
+    Attributes:
+        metrics: the best trial's on the test part: `test_loss`, ...
+        programs: the module as a program: bytes by the name of the file that is to hold them.
+        notes: what could not be done, in words.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    programs: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +286,12 @@ class Orders:
     Attributes:
         start: trials to admit.
         stop: running or waiting trials to end as pruned.
+        finish: what to do at the end; nothing is trained then.
     """
 
     start: tuple[Trial, ...] = ()
     stop: tuple[int, ...] = ()
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +306,7 @@ class Progress:
         capacity: places that their population had.
         seconds: wall time of the round.
         notes: what a person should know of how trials train, each said once.
+        finished: the answer to the last order.
     """
 
     began: tuple[int, ...] = ()
@@ -256,6 +316,7 @@ class Progress:
     capacity: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    finished: Finished | None = None
 
 
 def _first_line(text: str | None) -> str | None:

@@ -104,6 +104,7 @@ ARGUMENTS = {
     "unknown sampler": (["mine.py", "--sampler", "tp"], r"no sampler named 'tp'; did you mean 'tpe'"),
     "unknown pruner": (["mine.py", "--pruner", "asa"], r"no pruner named 'asa'; did you mean 'asha'"),
     "unknown backend": (["mine.py", "--backend", "nunpy"], r"backend: .*'numpy'.*was 'nunpy'"),
+    "a name that no registry takes": (["mine.py", "--register", "a/b"], r"no '/' or ':' in a model's name; say 'a-b'"),
     "nothing to widen": (["mine.py", "--widen"], r"nothing to widen: no study of x with a complete trial is in "),
     "unknown storage": (
         ["mine.py", "--storage", "nosql://ann:pass@x"],

@@ -51,7 +51,7 @@ x = Experiment(
 """
 
 KEYS = ["study", "trials", "complete", "pruned", "failed", "best_value", "best_params", "wall_s", "first_trial_s",
-        "trials_per_s", "mlflow_experiment_id", "mlflow_run_id"]  # fmt: skip
+        "trials_per_s", "mlflow_experiment_id", "mlflow_run_id", "registered_model"]  # fmt: skip
 
 
 def test_json_is_the_last_line_and_agrees_with_optuna_and_mlflow(
@@ -83,14 +83,15 @@ def test_json_is_the_last_line_and_agrees_with_optuna_and_mlflow(
 
 def test_people_read_the_best_trial_and_where_to_look(tunelab: Tunelab, write: Callable[..., Path]) -> None:
     write(MINE)
-    store = ["--tracking-uri", "sqlite:///other.db"]
+    store = ["--tracking-uri", "sqlite:///other.db", "--register", "mine"]
     done = tunelab("run", "mine.py:mine", "--trials", "3", "--sampler", "random", "--executor", "inline", *store)
     assert done.returncode == 0, done.stderr
     assert re.search(r"mine-1: 3 trials in \d+\.\d s, \d+\.\d a second; 3 complete", done.stdout)
     assert re.search(
         r"best val_accuracy [01]\S*, trial \d\n  optimizer  +(leaky|adam)\n  optimizer\.lr  +\S+\n", done.stdout
     )
-    assert "studies/mine-1" in done.stdout
+    files = "files    studies/mine-1 (the best trial's trained model: best.safetensors)\n"
+    assert f"{files}model    models:/mine/1\n" in done.stdout
     assert "tunelab ui --tracking-uri sqlite:///other.db" in done.stdout
 
 

@@ -41,7 +41,7 @@ def curve(
     training = experiment.configure(dict(trial.params)).training
     rows = rows_of(experiment)
     network = network_of(experiment, experiment.configure(dict(trial.params)), rows)
-    tensors = [torch.tensor(value).requires_grad_() for value in network.named(network.initial(trial.seed)).values()]
+    tensors = [torch.tensor(value).requires_grad_() for value in network.named(network.start(trial.seed)).values()]
     lossf: Any = cross_entropy if rows.targets == "classes" else mse_loss
     data = {
         "train_": (torch.tensor(rows.x_train), torch.tensor(rows.y_train)),

@@ -170,7 +170,7 @@ def assert_ended(folder: Path, name: str, tracker: MemoryTracker, reason: str) -
     complete = sum(trial.state is TrialState.COMPLETE for trial in trials)
     assert tracker.summary.counts[State.COMPLETE] == complete
     assert tracker.summary.counts[State.INTERRUPTED] == len(trials) - complete
-    assert (folder / name / "best.npz").is_file()
+    assert (folder / name / "best.safetensors").is_file()
 
 
 @pytest.mark.parametrize("executor", ["inline", "process"])

@@ -1,5 +1,7 @@
 """A study from start to end: what it holds is true."""
 
+import pickle
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,17 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tunelab import Choice, Experiment, Float, Int
-from tunelab.errors import AllTrialsFailed, ExperimentError
+from tunelab import Choice, Experiment, Float, Int, TrainedModel, Trial
+from tunelab import experiment as as_experiment
+from tunelab.errors import AllTrialsFailed, ExperimentError, RunError, StoreError
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, Adam
 from tunelab.study import Snapshot, Study
 from tunelab.study.engine import Engine
+from tunelab.study.population_regime import PopulationRegime
 from tunelab.study.prepare import prepare
 from tunelab.tracking.memory import MemoryTracker
+from tunelab.training.weights_file import WEIGHTS
 from tunelab.trial import State
 
 from .rig import alone, bowl, curves_of, flat, flat_bowl, held, search, wine
@@ -185,6 +190,59 @@ def test_without_a_test_part_there_is_no_such_metric(tmp_path: Path) -> None:
     assert search(wine(), tmp_path, trials=3).test == {}
 
 
+# ---- the model
+
+
+def test_the_best_trial_gives_its_model_and_no_other_does(mixed: tuple[Study, MemoryTracker, list[Snapshot]]) -> None:
+    study, _, _ = mixed
+    assert study.best is not None
+    model, x = study.best.load(), MIXED.data.load().x
+    for again in (study.best_model(), TrainedModel.load(study.folder), TrainedModel.load(study.folder / WEIGHTS)):
+        assert np.array_equal(model.outputs_of(x), again.outputs_of(x))
+    assert model.seed == study.best.trial.seed
+    assert [result.loader for result in study.trials] == [None] * 60
+    with pytest.raises(RunError, match="the model of trial 0 is not kept: a study keeps that of its best trial"):
+        study.trials[0].load()
+    assert pickle.loads(pickle.dumps(study.best)).load().seed == model.seed
+
+
+def test_only_a_tracker_with_a_registry_registers(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"register='digits' needs a model registry, and MemoryTracker has none"):
+        search(wine(), tmp_path / "studies", register="digits")
+    with pytest.raises(StoreError, match=r"no '/' or ':' in a model's name; say 'my-wine'"):
+        search(wine(), tmp_path / "studies", register="my/wine", tracker=None)
+    assert not (tmp_path / "studies").exists()
+
+
+def test_a_loop_registers_its_own_models(tmp_path: Path) -> None:
+    @as_experiment(lr=Float(0, 1), minimize="loss")
+    def descent(trial: Trial) -> Iterator[dict[str, float]]:
+        yield {"loss": 1.0}
+
+    with pytest.raises(ExperimentError, match=r"register='digits': a loop keeps, and may register, its own models"):
+        descent.run(trials=1, executor="inline", register="digits", folder=tmp_path)
+    study = descent.run(trials=1, executor="inline", tracker=MemoryTracker(), folder=tmp_path)
+    with pytest.raises(RunError, match=r"what a loop trains is kept by its own trial\.checkpoint"):
+        study.best.load()
+
+
+def test_a_worker_that_dies_at_the_end_costs_the_test_metrics_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = PopulationRegime.finish
+
+    def killed(*args: Any, **settings: Any) -> Any:
+        args[3]._worker.kill()
+        return finish(*args, **settings)
+
+    monkeypatch.setattr(PopulationRegime, "finish", killed)
+    study = search(wine(test=0.2), tmp_path, trials=3, executor="process")
+    assert study.test == {}
+    (note,) = study.notes
+    assert note.startswith("the best trial is neither measured on the test part nor exported: the training process ")
+    assert study.best_model().predict(study.experiment.data.load().x).shape == (178,)
+
+
 # ---- budgets
 
 
@@ -266,7 +324,7 @@ def test_the_folder_holds_the_study(tmp_path: Path) -> None:
     study = search(wine(), tmp_path, trials=3)
     assert study.folder == tmp_path / "wine-1"
     assert Experiment.from_json((study.folder / "experiment.json").read_text()) == study.experiment
-    assert {path.name for path in study.folder.iterdir()} >= {"optuna.journal", "best.npz", "experiment.json"}
+    assert {path.name for path in study.folder.iterdir()} >= {"optuna.journal", "best.safetensors", "experiment.json"}
     assert search(wine(), tmp_path, trials=3).name == "wine-2"
 
 

@@ -7,6 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -16,6 +17,7 @@ from mlflow import MlflowClient
 from shown import children_of, curve, parent_of, wait_until
 from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
 
+from tunelab.contracts import Inputs, Outputs
 from tunelab.errors import StoreError, TrackingError
 from tunelab.models import SoftmaxRegression
 from tunelab.tracking import MemoryTracker, MLflowTracker
@@ -52,13 +54,13 @@ def told(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     shutil.copy(template, place / "mlflow.db")
     (place / "digits.py").write_text("experiment = ...")
     trained = small_model()
-    trained.save(place / "best.npz")
+    trained.save(place / "best.safetensors")
     store = f"sqlite:///{place / 'mlflow.db'}"
     tracker, memory = MLflowTracker(store), MemoryTracker()
     study = record(place / "studies" / "digits-1", source_file=place / "digits.py", data=PETS)
     for peer in (tracker, memory):
         tell_study(peer, study)
-    mirror = tracker.finish(summary(weights=place / "best.npz"), AT + 100)
+    mirror = tracker.finish(summary(weights=place / "best.safetensors", register="pets"), AT + 100)
     return Told(place, store, MlflowClient(store), mirror, memory, trained)
 
 
@@ -66,7 +68,19 @@ def small_model() -> TrainedModel:
     rng = np.random.default_rng(0)
     weights = {"0.weight": rng.normal(size=(3, 2)), "0.bias": rng.normal(size=2)}
     scaling = {"shift": np.zeros(3), "spread": np.ones(3), "target_shift": np.zeros(2), "target_spread": np.ones(2)}
-    return TrainedModel(SoftmaxRegression(), weights, 3, 2, "classes", ("cat", "dog"), scaling, "float64")
+    row, told, examples = Inputs((3,)), Outputs(2), np.arange(6.0).reshape(2, 3)
+    return TrainedModel(
+        SoftmaxRegression(),
+        weights,
+        row,
+        told,
+        "classes",
+        ("cat", "dog"),
+        scaling,
+        "float64",
+        seed=0,
+        examples=examples,
+    )
 
 
 def test_mlflow_shows_what_was_told_and_memory_keeps(told: Told) -> None:
@@ -114,17 +128,41 @@ def test_the_parent_says_what_was_asked_and_what_came_out(told: Told) -> None:
 
 def test_the_best_trials_model_can_be_loaded(told: Told) -> None:
     best = told.mirror.runs[summary().best or 0]
-    assert {item.path for item in told.client.list_artifacts(best)} == {"best.npz"}
+    assert {item.path for item in told.client.list_artifacts(best)} == {"best.safetensors"}
+    mlflow.set_tracking_uri(told.store)
+    x = np.random.default_rng(1).normal(size=(5, 3))
+    for place in (f"runs:/{best}/model", "models:/pets/1"):
+        model = load_model(place)
+        assert model.predict(x).tolist() == told.trained.predict(x).tolist()
+        assert model.predict(pd.DataFrame(x)).tolist() == told.trained.predict(x).tolist()
+        assert str(model.metadata.signature.inputs) == "[Tensor('float64', (-1, 3))]"
+        assert str(model.metadata.signature.outputs) == "[Tensor('str', (-1,))]"
+        assert np.array_equal(model.input_example, told.trained.examples)
+    assert [file for file in told.place.rglob("*") if file.suffix in (".pkl", ".pickle")] == []
+    needed = Path(artifacts(told, "model")).joinpath("requirements.txt").read_text().split()
+    assert {each.partition("==")[0] for each in needed} == {"mlflow", "tunelab", "numpy"}
+
+
+def load_model(place: str) -> Any:
     with warnings.catch_warnings():  # at import, of MLflow's own type hints
         warnings.simplefilter("ignore", UserWarning)
         from mlflow.pyfunc import load_model
-    mlflow.set_tracking_uri(told.store)
-    model = load_model(f"runs:/{best}/model")
-    x = np.random.default_rng(1).normal(size=(5, 3))
-    assert model.predict(x).tolist() == told.trained.predict(x).tolist()
-    assert model.predict(pd.DataFrame(x)).tolist() == told.trained.predict(x).tolist()
-    assert model.metadata.signature is not None
-    assert [file for file in told.place.rglob("*") if file.suffix in (".pkl", ".pickle")] == []
+
+    return load_model(place)
+
+
+def artifacts(told: Told, name: str) -> str:
+    (model,) = told.client.search_logged_models([told.mirror.experiment_id or ""], f"name = '{name}'")
+    return str(model.artifact_location).removeprefix("file://")
+
+
+def test_the_best_trials_model_is_registered_where_it_is_asked_for(told: Told) -> None:
+    assert told.mirror.registered == "models:/pets/1"
+    assert told.mirror.notes == ()
+    (version,) = told.client.search_model_versions("name = 'pets'")
+    best = summary().best or 0
+    assert (version.run_id, version.status) == (told.mirror.runs[best], "READY")
+    assert version.tags == {"tunelab.study": "digits-1", "tunelab.trial": str(best)}
 
 
 @pytest.mark.parametrize(
@@ -257,6 +295,32 @@ def test_a_database_that_mlflow_cannot_open_is_refused_in_time(folder: Path) -> 
     assert "secret" not in str(refusal.value)
     assert "secret" not in "".join(file.read_text() for file in folder.iterdir())
     tracker.close()
+
+
+def test_a_model_that_cannot_be_kept_is_noted_and_the_study_ends_well(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder), (State.COMPLETE,))
+    (folder / "best.safetensors").write_bytes(b"no model")
+    mirror = tracker.finish(summary((State.COMPLETE,), weights=folder / "best.safetensors", register="pets"), AT + 100)
+    assert mirror.registered is None
+    (note,) = mirror.notes
+    assert note.startswith("MLflow does not have the best trial's model: DataError: ")
+    client = MlflowClient(store)
+    assert parent_of(client).info.status == "FINISHED"
+    assert client.search_registered_models() == []
+
+
+@pytest.mark.parametrize("name", ["digits/best", "a:b", "", "  ", ".", "..up", "x" * 257, 3])
+def test_a_name_that_the_registry_refuses_is_refused_before_anything_trains(name: Any) -> None:
+    with pytest.raises(StoreError, match="register"):
+        MLflowTracker().check_name(name)
+
+
+def test_the_registry_takes_every_name_that_is_let_through(store: str) -> None:
+    client = MlflowClient(store)
+    for name in ("digits", "digits best", "ünï.v2-%", "x" * 256, "a.b.c", "'quoted'"):
+        MLflowTracker().check_name(name)
+        client.create_registered_model(name)
 
 
 def test_an_event_outside_a_study_is_a_mistake() -> None:

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 from shown import children_of, curve, nothing_runs, parent_of, wait_until
+from test_mlflow_tracker import PETS, small_model
 from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
 
 from tunelab.tracking import MLflowTracker
@@ -94,3 +96,36 @@ def test_a_spool_that_is_mirrored_again_changes_nothing(store: str, folder: Path
     assert MirrorState.load(folder).runs == mirror.runs
     assert MirrorState.load(folder).refused == []
     assert {number: run.to_dictionary() for number, run in children_of(client).items()} == before
+
+
+def test_a_model_is_logged_and_registered_once_however_often_the_spool_is_sent(store: str, folder: Path) -> None:
+    """Also where the writer's notes are lost."""
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder, data=PETS), (State.COMPLETE,))
+    small_model().save(folder / "best.safetensors")
+    mirror = tracker.finish(summary((State.COMPLETE,), weights=folder / "best.safetensors", register="pets"), AT + 100)
+    client = MlflowClient(store)
+    experiment = [mirror.experiment_id or ""]
+    (whole,) = client.search_logged_models(experiment)
+    (folder / FILE).unlink()
+    run_writer(folder, store)
+    assert MirrorState.load(folder).registered == mirror.registered == "models:/pets/1"
+    assert [model.model_id for model in client.search_logged_models(experiment)] == [whole.model_id]
+    assert len(client.search_model_versions("name = 'pets'")) == 1
+
+
+def test_a_model_half_made_is_made_again(store: str, folder: Path) -> None:
+    tracker = MLflowTracker()
+    tell_study(tracker, record(folder, data=PETS), (State.COMPLETE,))
+    small_model().save(folder / "best.safetensors")
+    client = MlflowClient(store)
+    wait_until(lambda: children_of(client))
+    experiment, run = client.get_experiment_by_name("digits").experiment_id, children_of(client)[0].info.run_id
+    half = client.create_logged_model(experiment, "model", source_run_id=run)
+    client.log_outputs(run, [LoggedModelOutput(half.model_id, step=4)])
+    mirror = tracker.finish(summary((State.COMPLETE,), weights=folder / "best.safetensors", register="pets"), AT + 100)
+    (model,) = client.search_logged_models([experiment])
+    assert model.model_id != half.model_id
+    assert model.status == "READY"
+    assert client.get_model_version("pets", "1").source == f"models:/{model.model_id}"
+    assert (mirror.registered, mirror.notes) == ("models:/pets/1", ())

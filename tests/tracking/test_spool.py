@@ -28,7 +28,7 @@ EVENTS: list[Event] = [
     TrialStarted(trial(3), AT),
     EpochReported(Report(3, 1, 20, {"loss": math.inf, "gain": -math.inf}), AT + 0.123456789),
     TrialEnded(3, State.DIVERGED, None, 'the loss is not finite: "nan"\nand more', AT),
-    StudyFinished(summary(weights=Path("/studies/digits-1/best.npz")), AT),
+    StudyFinished(summary(weights=FOLDER / "best.safetensors", program=FOLDER / "best.pt2", register="digits"), AT),
     StudyFinished(summary((State.FAILED,)), AT),
     StudyClosed(AT),
 ]

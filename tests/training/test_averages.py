@@ -28,7 +28,7 @@ def test_the_weights_that_are_saved_are_those_that_were_evaluated(name: str) -> 
     assert outcome.ended is not None
     weights, rows = outcome.ended.weights, job(made).split
     assert weights is not None
-    trained = TrainedModel.of(MLP(width=8), weights, rows, "float64")
+    trained = TrainedModel.of(MLP(width=8), weights, rows, "float64", trial.seed)
     found = trained.evaluate(rows.x_validation, rows.y_validation)
     assert found["loss"] == outcome.metric("val_loss")[-1]
 

@@ -7,7 +7,7 @@ import pytest
 
 from training.rig import DOUBLE, network
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Layer, LayerModel, Passes, Seats
+from tunelab.contracts import Layer, LayerModel, Passes, Seats, Start
 from tunelab.contracts.network import ROWS_A_BLOCK
 from tunelab.models import MLP, Quadratic
 from tunelab.models.layers import Dense, LayerNorm, Tanh
@@ -50,7 +50,7 @@ def test_views_and_names_share_memory() -> None:
     views[0]["weight"][2] = 7.0
     assert (flat[2, :15] == 7.0).all()
     assert (flat[:2, :15] != 7.0).all()
-    named = NET.named(flat[2])
+    named = NET.named(Start(flat[2]))
     assert list(named)[:4] == ["0.weight", "0.bias", "1.gain", "1.bias"]
     named["0.weight"][:] = 0.0
     assert (flat[2, :15] == 0.0).all()

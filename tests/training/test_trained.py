@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from laws.runs import classes, rows_of, train, values, varied
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from tunelab.contracts import Table
+from tunelab.contracts.network import ROWS_A_BLOCK
 from tunelab.errors import DataError
 from tunelab.experiments import Experiment
 from tunelab.models import MLP
 from tunelab.optimizers import Adam
 from tunelab.training.trained import TrainedModel
+from tunelab.training.weights_file import WEIGHTS, read, write
 from tunelab.trial import Trial
 
 PARAMS = {"batch_size": 16, "epochs": 8, "warmup": 0.0, "weight_decay": 0.0, "clip_norm": None}
@@ -33,7 +38,7 @@ def trained(experiment: Experiment) -> tuple[TrainedModel, dict[str, float], Tab
     assert outcome.ended is not None
     assert outcome.ended.weights is not None
     model = experiment.configure(PARAMS).model  # type: ignore[arg-type]
-    made = TrainedModel.of(model, outcome.ended.weights, rows_of(experiment), experiment.dtype)
+    made = TrainedModel.of(model, outcome.ended.weights, rows_of(experiment), experiment.dtype, seed=0)
     return made, dict(outcome.reports[8].metrics), experiment.data.load()
 
 
@@ -83,15 +88,54 @@ def test_values_are_predicted_in_the_datas_own_units(diabetes: tuple[TrainedMode
 @pytest.mark.parametrize("which", ["digits", "diabetes"])
 def test_what_is_saved_is_what_is_loaded(which: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     model, _, table = request.getfixturevalue(which)
-    path = tmp_path / "model.npz"
+    path = tmp_path / WEIGHTS
     model.save(path)
-    again = TrainedModel.load(path)
-    assert np.array_equal(again.predict(table.x), model.predict(table.x))
-    assert np.array_equal(again.outputs_of(table.x), model.outputs_of(table.x))
-    assert (again.model, again.classes, again.dtype) == (model.model, model.classes, model.dtype)
-    assert [one.name for one in tmp_path.iterdir()] == ["model.npz"], "nothing unfinished stays behind"
-    with np.load(path, allow_pickle=False) as file:
-        assert all(file[name].dtype != object for name in file.files)
+    for again in (TrainedModel.load(path), TrainedModel.load(str(tmp_path))):
+        assert np.array_equal(again.predict(table.x), model.predict(table.x))
+        assert np.array_equal(again.outputs_of(table.x), model.outputs_of(table.x))
+        for name in ("model", "classes", "dtype", "inputs", "outputs", "targets", "seed"):
+            assert getattr(again, name) == getattr(model, name), name
+        assert all(np.array_equal(again.scaling[name], model.scaling[name]) for name in model.scaling)
+    assert [one.name for one in tmp_path.iterdir()] == [WEIGHTS], "nothing unfinished stays behind"
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask(), "who may read the folder may read the model"
+
+
+def umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+def test_anybody_reads_the_weights_and_what_they_are(
+    digits: tuple[TrainedModel, dict[str, float], Table], tmp_path: Path
+) -> None:
+    digits[0].save(tmp_path / WEIGHTS)
+    with safe_open(tmp_path / WEIGHTS, framework="np") as file:
+        weights, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["tunelab"])  # noqa: SIM118
+    assert weights.keys() == digits[0].weights.keys()
+    assert all(np.array_equal(weights[name], digits[0].weights[name]) for name in weights)
+    assert about["model"]["plugin"] == "mlp"
+    assert about["versions"]["numpy"] == np.__version__
+    assert about["classes"] == [str(digit) for digit in range(10)]
+
+
+def test_the_examples_are_rows_as_they_came(digits: tuple[TrainedModel, dict[str, float], Table]) -> None:
+    model, _, table = digits
+    assert model.examples.shape == (3, 64)
+    assert all((table.x == row).all(axis=1).any() for row in model.examples)
+
+
+def test_however_many_rows_pass_a_block_at_a_time(
+    digits: tuple[TrainedModel, dict[str, float], Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _, table = digits
+    passes, sizes = model._passes[0], []
+    outputs = passes.outputs
+    monkeypatch.setattr(passes, "outputs", lambda rows: (sizes.append(len(rows)), outputs(rows))[1])
+    many = np.tile(table.x, (5, 1))[:500]
+    assert model.outputs_of(many)[-1] == pytest.approx(model.outputs_of(many[-1:])[0], rel=1e-4, abs=1e-5)
+    assert sizes == [ROWS_A_BLOCK, ROWS_A_BLOCK, 500 - 2 * ROWS_A_BLOCK, 1]
+    assert model.outputs_of(many[:0]).shape == (0, 10)
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it(digits: tuple[TrainedModel, dict[str, float], Table]) -> None:
@@ -121,9 +165,7 @@ def written(path: Path, damage: str, model: TrainedModel) -> Path:
     """Write a file that is not quite a model."""
     model.save(path)
     whole = path.read_bytes()
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    about = json.loads(str(arrays["about"]))
+    weights, about = read(path)
     match damage:
         case "empty":
             path.write_bytes(b"")
@@ -131,54 +173,58 @@ def written(path: Path, damage: str, model: TrainedModel) -> Path:
             path.write_text("weights: none\n")
         case "truncated":
             path.write_bytes(whole[: len(whole) // 2])
-        case "flipped":
-            middle = len(whole) // 3
-            path.write_bytes(
-                whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 64]) + whole[middle + 64 :]
-            )
+        case "one bit of a weight":
+            path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
+        case "one digit of the scaling":
+            at = whole.index(b"target_spread") + 20
+            path.write_bytes(whole[:at] + b"7" + whole[at + 1 :])
         case "pickle":
             path.write_bytes(pickle.dumps(Payload()))
-        case "pickled array":
-            np.savez(path, **(arrays | {"about": np.array([Payload()], dtype=object)}))
         case "npy":
             buffer = io.BytesIO()
             np.save(buffer, np.ones(3))
             path.write_bytes(buffer.getvalue())
-        case "other arrays":
-            np.savez(path, x=np.ones(3))
+        case "another's safetensors":
+            path.write_bytes(save({"x": np.ones(3)}))
         case "not an object":
-            np.savez(path, **(arrays | {"about": np.array("null")}))
+            path.write_bytes(save({"x": np.ones(3)}, {"tunelab": "null"}))
+        case "no model":
+            write(path, weights, about | {"model": None})
         case "field missing":
-            np.savez(
-                path, **(arrays | {"about": np.array(json.dumps({k: v for k, v in about.items() if k != "model"}))})
-            )
+            write(path, weights, {name: value for name, value in about.items() if name != "inputs"})
         case "field unknown":
-            np.savez(path, **(arrays | {"about": np.array(json.dumps(about | {"colour": 1}))}))
+            write(path, weights, about | {"inputs": {"colour": 1}})
         case "weight missing":
-            np.savez(path, **{k: v for k, v in arrays.items() if k != "weights/0.bias"})
+            write(path, {name: value for name, value in weights.items() if name != "0.bias"}, about)
+        case "weight unknown":
+            write(path, weights | {"9.bias": np.ones(3)}, about)
         case "weight of another shape":
-            np.savez(path, **(arrays | {"weights/0.bias": np.ones(3)}))
+            write(path, weights | {"0.bias": np.ones(3)}, about)
         case "scaling missing":
-            np.savez(path, **{k: v for k, v in arrays.items() if k != "scaling/shift"})
+            write(path, weights, about | {"scaling": {}})
+        case "scaling of another width":
+            write(path, weights, about | {"scaling": about["scaling"] | {"shift": [1.0]}})
+    assert path.read_bytes() != whole
     return path
 
 
-DAMAGES = ["empty", "text", "truncated", "flipped", "pickle", "pickled array", "npy", "other arrays", "not an object"]
-DAMAGES += ["field missing", "field unknown", "weight missing", "weight of another shape", "scaling missing"]
+DAMAGES = ["empty", "text", "truncated", "one bit of a weight", "one digit of the scaling", "pickle", "npy"]
+DAMAGES += ["another's safetensors", "not an object", "no model", "field missing", "field unknown", "weight missing"]
+DAMAGES += ["weight unknown", "weight of another shape", "scaling missing", "scaling of another width"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_no_model_is_refused_and_never_run(
     damage: str, tmp_path: Path, digits: tuple[TrainedModel, dict[str, float], Table]
 ) -> None:
-    path = written(tmp_path / "model.npz", damage, digits[0])
-    with pytest.raises(DataError, match=r"model\.npz"):
+    path = written(tmp_path / "model.safetensors", damage, digits[0])
+    with pytest.raises(DataError, match=r"model\.safetensors"):
         TrainedModel.load(path)
     assert not Payload.ran
     gc.collect()  # a file left open would warn here, and warnings are errors
 
 
-@pytest.mark.parametrize("name", ["missing.npz", "."])
+@pytest.mark.parametrize("name", ["missing.safetensors", "."])
 def test_a_path_without_a_model_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         TrainedModel.load(tmp_path / name)

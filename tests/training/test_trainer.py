@@ -279,7 +279,7 @@ def test_weights_are_those_of_the_last_report() -> None:
     assert ended is not None
     assert ended.weights is not None
     model = made.configure(dict(trial(0).params)).model
-    found = TrainedModel.of(model, ended.weights, rows, "float32").evaluate(rows.x_validation, rows.y_validation)
+    found = TrainedModel.of(model, ended.weights, rows, "float32", 0).evaluate(rows.x_validation, rows.y_validation)
     assert found == {name: run[0].reports[3].metrics[f"val_{name}"] for name in ("loss", "accuracy")}
 
 

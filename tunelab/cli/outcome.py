@@ -10,9 +10,9 @@ import typer
 
 from tunelab.cli.progress import Scope, shown
 from tunelab.errors import RunError
-from tunelab.study.folder import WEIGHTS
 from tunelab.study.ledger import Snapshot
 from tunelab.study.study import Study
+from tunelab.training.weights_file import WEIGHTS
 from tunelab.trial import Result, State
 
 
@@ -41,6 +41,7 @@ def json_line(study: Study, started: float, first_trial_s: float | None) -> str:
             "trials_per_s": round(len(study.trials) / wall, 3),
             "mlflow_experiment_id": study.mlflow_experiment_id,
             "mlflow_run_id": study.mlflow_run_id,
+            "registered_model": study.mirror.registered,
         }
     )
 
@@ -67,6 +68,8 @@ def print_study(study: Study, scope: Scope, started: float, ui: list[str]) -> No
     print_notes(study)
     url = study.mirror.url or ""
     typer.echo(f"\nfiles    {study.folder}{_kept(study)}")
+    if study.mirror.registered:
+        typer.echo(f"model    {study.mirror.registered}")
     typer.echo(f"compare  {url if url.startswith('http') else shlex.join(ui)}")
 
 

@@ -40,6 +40,9 @@ def run(
     widen: Annotated[
         bool, typer.Option("--widen", help="Search further where the last study had its best trial at a bound.")
     ] = False,
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
+    ] = None,
     executor: Annotated[
         Literal["process", "inline"], typer.Option(help="Train in worker processes, or in this one.")
     ] = "process",
@@ -85,6 +88,7 @@ def run(
                 executor=executor,
                 workers=workers,
                 search=search,
+                register=register,
                 folder=folder,
                 source_file=path,
                 watch=watch,

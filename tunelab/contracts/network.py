@@ -2,13 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tunelab.contracts.arrays import Array
 from tunelab.contracts.backend import Backend
+from tunelab.errors import DataError
 
 ROWS_A_BLOCK = 192
 """Rows evaluated at once: never a function of the population's size, since sums depend on it in the last bit."""
@@ -42,7 +43,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Start:
-    """A member's state before its first step.
+    """A member's parameters and buffers: before its first step, or where it was left.
 
     Attributes:
         theta: parameters `(n,)`, float.
@@ -123,9 +124,30 @@ class Network(ABC):
     def passes(self, backend: Backend, seats: Seats) -> "Passes":
         """Return forward and backward, bound to a population's buffers."""
 
-    def named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """Return one member's tensors by name, each a view."""
-        return {tensor.name: theta[tensor.where].reshape(tensor.shape) for tensor in self.tensors()}
+    def passing(self) -> Collection[str]:
+        """Return the buffers that are not kept with a trained member: making the network anew brings them."""
+        return ()
+
+    def named(self, state: Start) -> dict[str, np.ndarray]:
+        """Return what is kept of one member, by name, as views: its tensors, and its buffers but the passing ones."""
+        tensors = {tensor.name: state.theta[tensor.where].reshape(tensor.shape) for tensor in self.tensors()}
+        buffers = {name: values for name, values in state.buffers.items() if name not in self.passing()}
+        return {name: np.asarray(values, order="C") for name, values in {**tensors, **buffers}.items()}
+
+    def state(self, named: Mapping[str, np.ndarray], seed: int) -> Start:
+        """Return the state that `named` was given, of a member that began with the seed.
+
+        Raises:
+            DataError: other names or shapes than this network's.
+        """
+        start = self.start(seed)
+        wanted = {name: values.shape for name, values in self.named(start).items()}
+        given = {name: values.shape for name, values in named.items()}
+        for name in sorted({*wanted, *given}):
+            if wanted.get(name) != given.get(name):
+                raise DataError(f"{name} must have the shape {wanted.get(name)}, was {given.get(name)}")
+        theta = np.concatenate([named[tensor.name].ravel() for tensor in self.tensors()])
+        return Start(theta, {name: named.get(name, values) for name, values in start.buffers.items()})
 
 
 class Passes(ABC):

@@ -1,14 +1,29 @@
 """A tracker: what mirrors a study outside."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from tunelab.errors import StoreError
 
 if TYPE_CHECKING:
     from tunelab.trial import Mirror, Report, State, StudyRecord, Summary, Trial
 
 
 class Tracker(ABC):
-    """Mirrors a study outside. It is never read to decide. Times are Unix seconds."""
+    """Mirrors a study outside. It is never read to decide. Times are Unix seconds.
+
+    Attributes:
+        keeps_models: whether it shows the best trial's model.
+    """
+
+    keeps_models: ClassVar[bool] = False
+
+    def check_name(self, name: str) -> None:
+        """Raise `StoreError` unless the best trial's model can be registered under this name."""
+        raise StoreError(
+            f"register={name!r} needs a model registry, and {type(self).__name__} has none; "
+            "leave register out, or leave tracker out for MLflow"
+        )
 
     @abstractmethod
     def begin(self, study: "StudyRecord", at: float) -> None:

@@ -20,6 +20,7 @@ class Items:
         targets: classes, where y is a whole number or a list of them; else values.
         outputs: classes, or values an item; 0 where that is not known.
         places: places of an item that have a class each; 0 where the item as a whole has one, or values.
+        x_type: the type of x.
         as_given: whether y goes to the loss as it is: to a person's own.
         notes: what a person should know of these items.
     """
@@ -31,6 +32,7 @@ class Items:
     targets: Targets
     outputs: int
     places: int
+    x_type: str
     as_given: bool
     notes: tuple[str, ...] = ()
 
@@ -38,6 +40,11 @@ class Items:
     def at_least(self) -> bool:
         """Whether there may be more classes than `outputs`."""
         return self.targets == "classes"
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are items to test on."""
+        return self.test is not None
 
     @property
     def rows(self) -> dict[str, int]:

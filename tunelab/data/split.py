@@ -17,6 +17,10 @@ themselves would outweigh all others.
 """
 
 
+EXAMPLES, EXAMPLE_NUMBERS = 3, 30_000
+"""Rows that are shown as examples, and the most numbers that all of them may have."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """Three parts of a data set, and how their columns were scaled.
@@ -36,6 +40,7 @@ class Split:
         shift, spread: `(features,)`; a new row is scaled alike by `(x - shift) / spread`.
         target_shift, target_spread: `(outputs,)`; a prediction is mapped back by `y * target_spread + target_shift`.
             Zeros and ones for classes.
+        examples: a few rows of the training part as they came, `(few, features)`; none where rows are very long.
         at_least: there may be more classes than `outputs`, which are those that were seen.
     """
 
@@ -54,7 +59,18 @@ class Split:
     spread: np.ndarray
     target_shift: np.ndarray
     target_spread: np.ndarray
+    examples: np.ndarray
     at_least: bool = False
+
+    @property
+    def x_type(self) -> str:
+        """The type of features, as they are trained on but for the backend's own dtype."""
+        return self.x_train.dtype.name
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are rows to test on."""
+        return len(self.x_test) > 0
 
     @property
     def rows(self) -> dict[str, int]:
@@ -85,6 +101,7 @@ class Split:
             spread=ones,
             target_shift=zeros,
             target_spread=ones,
+            examples=nothing,
         )
 
 
@@ -156,7 +173,13 @@ def split(
         spread=spread,
         target_shift=target_shift,
         target_spread=target_spread,
+        examples=examples(table.x[rows[0][:EXAMPLES]]),
     )
+
+
+def examples(rows: np.ndarray) -> np.ndarray:
+    """Return the first few rows, to show what rows are; none where they are very long."""
+    return rows[:EXAMPLES] if EXAMPLES * rows.shape[1] <= EXAMPLE_NUMBERS else rows[:0]
 
 
 def in_unit(x: np.ndarray) -> bool:

@@ -5,9 +5,6 @@ from pathlib import Path
 
 from tunelab.errors import StoreError
 
-WEIGHTS = "best.npz"
-"""The file of a study's folder that holds its best trial's trained model."""
-
 CHECKPOINTS = "checkpoints"
 """The folder within a study's, in which each trial of a loop has one for its checkpoint."""
 

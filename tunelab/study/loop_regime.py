@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from tunelab.contracts import Work
+from tunelab.contracts import Executor, Work
 from tunelab.errors import ExperimentError
 from tunelab.loop import Loop
 from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.regime import Regime
 from tunelab.training.loop_trainer import LoopJob, checkpoint_folder
-from tunelab.trial import Ended, Result, State
+from tunelab.trial import Ended, Finished, Result, State, Trial
 
 
 class LoopRegime(Regime):
@@ -53,6 +53,9 @@ class LoopRegime(Regime):
         if outdone is not None:
             shutil.rmtree(checkpoint_folder(home / CHECKPOINTS, outdone), ignore_errors=True)
 
-    def test(self, home: Path) -> dict[str, float]:
-        """Return nothing: what a loop keeps for a test is its own affair."""
-        return {}
+    def finish(self, home: Path, best: Trial, executor: Executor, *, export: bool) -> Finished:
+        """Do nothing: what a loop keeps, and measures on a test part, is its own affair."""
+        return Finished()
+
+    def loader(self, home: Path, best: Trial) -> None:
+        """Return None: the loop itself knows how to load what its checkpoint holds."""

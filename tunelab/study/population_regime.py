@@ -1,18 +1,20 @@
 """Trials that train together in populations, on data that the study has parted."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from tunelab.contracts import LayerModel, Work
-from tunelab.data.items import Items
-from tunelab.data.split import Split
+from tunelab.contracts import Executor, Model, ModuleModel, Work
+from tunelab.errors import WorkerError
 from tunelab.experiments import Experiment
 from tunelab.study.engine import COMPANY
-from tunelab.study.folder import WEIGHTS
 from tunelab.study.prepare import places_for, prepare
 from tunelab.study.regime import Regime
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
-from tunelab.trial import Ended, Result
+from tunelab.training.weights_file import WEIGHTS, read
+from tunelab.trial import Ended, Finish, Finished, Orders, Result, Trial
 
 
 class PopulationRegime(Regime):
@@ -25,6 +27,8 @@ class PopulationRegime(Regime):
     Raises:
         DataError, ExperimentError: what cannot be trained.
     """
+
+    keeps_models: ClassVar[bool] = True
 
     def __init__(self, experiment: Experiment, population: int | None) -> None:
         self._experiment = experiment
@@ -43,13 +47,28 @@ class PopulationRegime(Regime):
     def settle(self, home: Path, result: Result, ended: Ended, *, is_best: bool) -> None:
         """Keep the weights of the best trial so far."""
         if is_best and ended.weights is not None:
-            model = self._experiment.configure(dict(result.trial.params)).model
-            if isinstance(model, LayerModel) and isinstance(self._parts, Split):
-                TrainedModel.of(model, ended.weights, self._parts, self._experiment.dtype).save(home / WEIGHTS)
+            model, dtype = self._model(result.trial), self._experiment.dtype
+            TrainedModel.of(model, ended.weights, self._parts, dtype, result.trial.seed).save(home / WEIGHTS)
 
-    def test(self, home: Path) -> dict[str, float]:
-        """Return the metrics of the weights that were kept, on the test part."""
-        if isinstance(self._parts, Items) or not len(self._parts.x_test):
-            return {}
-        found = TrainedModel.load(home / WEIGHTS).evaluate(self._parts.x_test, self._parts.y_test)
-        return {f"test_{name}": value for name, value in found.items()}
+    def finish(self, home: Path, best: Trial, executor: Executor, *, export: bool) -> Finished:
+        """Let the worker measure the best trial on the test part, and make its module a program."""
+        export = export and isinstance(self._model(best), ModuleModel)
+        if not (export or self._parts.has_test):
+            return Finished()
+        weights, _ = read(home / WEIGHTS)
+        try:
+            executor.send(Orders(finish=Finish(best, weights, export)))
+            while (finished := executor.receive().finished) is None:
+                pass  # rounds that were ordered ahead, and had nothing to train
+        except WorkerError as error:
+            return Finished(notes=(f"the best trial is neither measured on the test part nor exported: {error}",))
+        for name, program in finished.programs.items():
+            (home / name).write_bytes(program)
+        return finished
+
+    def loader(self, home: Path, best: Trial) -> Callable[[], TrainedModel]:
+        """Return what loads the weights that were kept."""
+        return partial(TrainedModel.load, home, self._model(best))
+
+    def _model(self, trial: Trial) -> Model:
+        return self._experiment.configure(dict(trial.params)).model

@@ -2,9 +2,15 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from tunelab.contracts import Work
-from tunelab.trial import DataRecord, Ended, Result
+from tunelab.contracts import Executor, Work
+from tunelab.trial import DataRecord, Ended, Finished, Result, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tunelab.training.trained import TrainedModel
 
 
 class Regime(ABC):
@@ -12,9 +18,11 @@ class Regime(ABC):
 
     Attributes:
         data: what is said of the data, where there is any.
+        keeps_models: whether the best trial's model is kept.
     """
 
     data: DataRecord | None = None
+    keeps_models: ClassVar[bool] = False
 
     @abstractmethod
     def work(self, home: Path) -> Work:
@@ -29,5 +37,16 @@ class Regime(ABC):
         """Keep what a trial left, if that is worth it; called as soon as it has ended."""
 
     @abstractmethod
-    def test(self, home: Path) -> dict[str, float]:
-        """Return the best trial's metrics on the test part; none where there is none."""
+    def finish(self, home: Path, best: Trial, executor: Executor, *, export: bool) -> Finished:
+        """Do what is to be done with the best trial once all have ended.
+
+        Args:
+            home: the study's folder.
+            best: the trial.
+            executor: what trained it, and has nothing else to do.
+            export: whether a module is to become a program.
+        """
+
+    @abstractmethod
+    def loader(self, home: Path, best: Trial) -> "Callable[[], TrainedModel] | None":
+        """Return what loads the best trial's trained model; None where none is kept."""

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import singledispatch
 from itertools import islice
 from pathlib import Path
@@ -23,8 +24,8 @@ from tunelab.loop import Loop
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
-from tunelab.study.folder import WEIGHTS, new_folder
-from tunelab.study.ledger import Snapshot
+from tunelab.study.folder import new_folder
+from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.loop_regime import LoopRegime
 from tunelab.study.narrow import SearchMode, held, narrowed
 from tunelab.study.population_regime import PopulationRegime
@@ -36,7 +37,8 @@ from tunelab.study.study import Study
 from tunelab.study.suggest import defaults, grid, searched, shared
 from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
-from tunelab.trial import DataRecord, Ended, Mirror, Result, State, StudyRecord, Summary, Value
+from tunelab.training.weights_file import WEIGHTS
+from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecord, Summary, Value
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
@@ -58,6 +60,7 @@ def run(
     workers: int | None = None,
     search: SearchMode = "auto",
     widen: bool = False,
+    register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
     watch: Callable[[Snapshot], None] = lambda _: None,
@@ -82,6 +85,7 @@ def run(
             (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
             what is searched.
         widen: search further where the last study of this experiment in the folder had its best trial at a bound.
+        register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
         watch: called with the progress, at the start and after every round of training.
@@ -106,6 +110,8 @@ def run(
     chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
     regime = regime_of(experiment, population)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
+    if register is not None:
+        _check_register(register, regime, mirror)
     home = new_folder(Path(folder), experiment.name)
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
@@ -132,33 +138,39 @@ def run(
             watch,
             settle,
         )
+        ledger, finished = engine.ledger, Finished()
         try:
             engine.run()
+            if ledger.best is not None:
+                finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
         except BaseException as error:
             engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
             worker.close()  # nothing trains on while MLflow is completed
             with suppress(TrackingError):  # the cause is what a person must hear of
-                _finish(regime, engine, mirror, home)
+                mirror.finish(_summary(ledger, home, finished, None), time.time())
             raise
-        test, shown = _finish(regime, engine, mirror, home)
-    ledger = engine.ledger
+        shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
+    best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
     found = Study(
         name=home.name,
         experiment=experiment,
         folder=home,
         trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
-        best=ledger.best,
+        best=best,
         progress=ledger.snapshot(trials),
         first_trial_s=ledger.first_seconds,
-        test=test,
+        test=finished.metrics,
         mirror=shown,
         optuna=study,
         held=held(wanted, experiment),
         at_bounds=at_bounds(experiment, study),
-        notes=tuple(engine.notes),
+        notes=(*engine.notes, *finished.notes, *shown.notes),
     )
     if found.best is None:
         raise AllTrialsFailed(_why_none(found))
+    if register and shown.registered is None:
+        why = "; ".join((*finished.notes, *shown.notes))
+        raise TrackingError(f"the best trial of {home.name} is not registered as {register!r}: {why}; it is in {home}")
     return found
 
 
@@ -206,6 +218,12 @@ def _check_settings(
         raise ExperimentError(
             f"workers={workers}: executor='inline' trains in this process alone; leave one of them out"
         )
+
+
+def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
+    if not regime.keeps_models:
+        raise ExperimentError(f"register={name!r}: a loop keeps, and may register, its own models; leave register out")
+    tracker.check_name(name)
 
 
 def _optuna_study(
@@ -260,18 +278,18 @@ def _record(
     )
 
 
-def _finish(regime: Regime, engine: Engine, tracker: Tracker, home: Path) -> tuple[dict[str, float], Mirror]:
-    """Measure the best trial on the test part, and end the mirror."""
-    best = engine.ledger.best
-    test = {} if best is None else regime.test(home)
-    summary = Summary(
-        counts=engine.ledger.snapshot(None).counts,
+def _summary(ledger: Ledger, home: Path, finished: Finished, register: str | None) -> Summary:
+    best = ledger.best
+    programs = [home / name for name in finished.programs]
+    return Summary(
+        counts=ledger.snapshot(None).counts,
         best=best.trial.number if best else None,
         best_value=best.value if best else None,
         weights=home / WEIGHTS if best else None,
-        metrics=test,
+        program=programs[0] if programs else None,
+        register=register,
+        metrics=finished.metrics,
     )
-    return test, tracker.finish(summary, time.time())
 
 
 def _why_none(study: Study) -> str:

@@ -9,7 +9,7 @@ from tunelab.checkpoint import Checkpoint
 from tunelab.errors import RunError
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import AtBound
-from tunelab.study.folder import CHECKPOINTS, WEIGHTS
+from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.ledger import Snapshot
 from tunelab.study.narrow import Held
 from tunelab.training.loop_trainer import checkpoint_folder
@@ -76,16 +76,14 @@ class Study:
         Raises:
             RunError: no trial completed.
         """
-        from tunelab.training.trained import TrainedModel
-
         if self.best is None:
             raise RunError(f"the study {self.name} has no complete trial, so no trained model")
-        if not (self.folder / WEIGHTS).exists():
+        if self.best.loader is None:
             raise RunError(
                 f"{self.experiment.name} is a loop, which keeps its own models: let it call "
                 "trial.checkpoint.save(...), and study.best_checkpoint().load() gives that back"
             )
-        return TrainedModel.load(self.folder / WEIGHTS)
+        return self.best.loader()  # type: ignore[no-any-return]
 
     def best_checkpoint(self) -> Checkpoint:
         """Return what the best trial of a loop saved last.

@@ -38,6 +38,8 @@ class MirrorState:
         keep: bytes of the spool that need not be read again.
         read: bytes of the spool that were taken; a trial that starts beyond them is a new attempt.
         refused: what MLflow does not accept, in words.
+        registered: where the best trial's model is registered, if it is.
+        notes: what is not shown, and the study goes without.
         error: why the writer gave up, where it did.
     """
 
@@ -52,6 +54,8 @@ class MirrorState:
     keep: int = 0
     read: int = 0
     refused: list[str] = field(default_factory=list)
+    registered: str | None = None
+    notes: list[str] = field(default_factory=list)
     error: str | None = None
 
     @classmethod

@@ -25,6 +25,9 @@ _REFUSALS = frozenset(
     }
 )
 
+FAILURES = (MlflowException, RequestException, OperationalError, OSError)
+"""What a call raises where the store is to blame."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -53,7 +56,7 @@ class Patience:
         while True:
             try:
                 return call(*args, **kwargs)
-            except (MlflowException, RequestException, OperationalError, OSError) as error:
+            except FAILURES as error:
                 if not self._may_pass(error):
                     raise RefusalError(str(error)) from error
                 if self._unattended() and time.monotonic() - began > self._limit:

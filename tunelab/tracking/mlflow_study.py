@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ParamSpec
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,10 +12,10 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking.context.registry import resolve_tags
 
 from tunelab.tracking.mirror_state import MirrorState
-from tunelab.tracking.mlflow_best_model import log_best_model
+from tunelab.tracking.mlflow_best_model import log_best_model, register
 from tunelab.tracking.mlflow_data import data_input
 from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
-from tunelab.tracking.mlflow_patience import Patience, RefusalError
+from tunelab.tracking.mlflow_patience import FAILURES, Patience, RefusalError
 from tunelab.tracking.mlflow_store import experiment_id
 from tunelab.tracking.saved_view import view_tag, view_value
 from tunelab.tracking.spool import StudyBegan
@@ -108,9 +109,21 @@ class StudyRun:
         )
         best = self._state.runs.get(summary.best) if summary.best is not None else None
         if best and summary.weights and summary.weights.exists():
-            data = self._study.data
-            self._request("model", log_best_model, self._client, best, summary.weights, data)
+            self._keep_model(best, summary.weights, summary)
         self.end(study_status(summary), at)
+
+    def _keep_model(self, run: str, weights: Path, summary: Summary) -> None:
+        """Log the best trial's model, and register it where that is asked for; note what goes wrong with it."""
+        try:
+            model = self._patience(log_best_model, self._client, run, weights, summary.program)
+            if model and summary.register:
+                tags = {"tunelab.study": self._study.name, "tunelab.trial": str(summary.best)}
+                found = self._patience(register, self._client, run, model, summary.register, tags)
+                self._state.registered = found
+        except FAILURES:  # the store went away
+            raise
+        except Exception as error:
+            self._state.notes.append(f"MLflow does not have the best trial's model: {type(error).__name__}: {error}")
 
     def end(self, status: str, at: float, *, reason: str | None = None) -> None:
         """End the run."""

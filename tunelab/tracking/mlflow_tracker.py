@@ -2,10 +2,12 @@
 
 import sys
 import time
+from typing import ClassVar
 
 from tunelab.contracts import Tracker
 from tunelab.errors import TrackingError
 from tunelab.tracking.mirror_state import MirrorState
+from tunelab.tracking.registered_name import check_registered_name
 from tunelab.tracking.saved_view import comparison_path
 from tunelab.tracking.spool import (
     SPOOL,
@@ -38,11 +40,17 @@ class MLflowTracker(Tracker):
             before the experiment's own name.
     """
 
+    keeps_models: ClassVar[bool] = True
+
     def __init__(self, tracking_uri: str | None = None) -> None:
         self._given = tracking_uri
         self._uri = ""
         self._spool: Spool | None = None
         self._writer: WriterProcess | None = None
+
+    def check_name(self, name: str) -> None:
+        """Raise StoreError for a name that MLflow's registry refuses."""
+        check_registered_name(name)
 
     def begin(self, study: StudyRecord, at: float) -> None:
         """Open the mirror; raise StoreError where it cannot be reached, at once or within 15 s."""
@@ -102,4 +110,4 @@ class MLflowTracker(Tracker):
 def _mirror(state: MirrorState, uri: str) -> Mirror:
     path = comparison_path(state.experiment_id or "", state.run_id or "")
     url = redacted(uri).rstrip("/") + path if is_server(uri) else path
-    return Mirror(state.experiment_id, state.run_id, dict(state.runs), url)
+    return Mirror(state.experiment_id, state.run_id, dict(state.runs), url, state.registered, tuple(state.notes))

@@ -197,8 +197,8 @@ def _study(plain: dict[str, Any]) -> StudyRecord:
 
 def _summary(plain: dict[str, Any]) -> Summary:
     counts = {State(name): count for name, count in plain["counts"].items()}
-    weights = Path(plain["weights"]) if plain["weights"] else None
-    return Summary(**{**plain, "counts": counts, "weights": weights})
+    files = {name: Path(plain[name]) for name in ("weights", "program") if plain.get(name)}
+    return Summary(**{**plain, "counts": counts, **files})
 
 
 def _scalar(value: Any) -> object:

@@ -49,6 +49,10 @@ class Feed(ABC):
     def measured(self) -> Mapping[str, Iterable[Rows]]:
         """Return what is measured at the end of an epoch, some rows at a time, by the prefix of the metrics."""
 
+    @abstractmethod
+    def tested(self) -> Iterable[Rows]:
+        """Return what the best trial is tested on when all have ended, some rows at a time; nothing without a test."""
+
     def apart(self, size: int | None) -> str | None:
         """Return why members cannot take their steps together, if they cannot."""
         return None
@@ -64,10 +68,11 @@ class Arrays(Feed):
     Args:
         parts: `(x, y)` by the prefix of their metrics: `train_`, `val_`, or an empty one for a function. The first is
             trained on.
+        test: what the best trial is tested on, if anything.
     """
 
-    def __init__(self, parts: Mapping[str, Rows]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Mapping[str, Rows], test: Rows | None = None) -> None:
+        self._parts, self._test = parts, test
         self._x, self._y = next(iter(parts.values()))
 
     @property
@@ -90,6 +95,10 @@ class Arrays(Feed):
     def measured(self) -> Mapping[str, Iterable[Rows]]:
         """Return all parts."""
         return {prefix: blocks(*rows) for prefix, rows in self._parts.items()}
+
+    def tested(self) -> Iterable[Rows]:
+        """Return the test part."""
+        return () if self._test is None else blocks(*self._test)
 
 
 def _told(size: int | None) -> int:

@@ -65,7 +65,18 @@ class ItemFeed(Feed):
 
     def measured(self) -> Mapping[str, Iterable[Rows]]:
         """Return the validation part, in its own order."""
-        return {"val_": self._validation()}
+        return {"val_": self._each(self._items.validation, self._validating)}
+
+    def tested(self) -> Iterator[Rows]:
+        """Yield the test part, in its own order, where there is one."""
+        source = self._items.test
+        if source is None:
+            return
+        reading = _reading(source)
+        try:
+            yield from self._each(source, reading)
+        finally:
+            reading.close()
 
     def apart(self, size: int | None) -> str | None:
         """Return why members cannot step together: batches that differ in shape, or too many processes to read them."""
@@ -83,8 +94,9 @@ class ItemFeed(Feed):
         self._training.close()
         self._validating.close()
 
-    def _validation(self) -> Iterator[Rows]:
-        pairs = self._validation_pairs()
+    def _each(self, source: Source, reading: Reading | FlowReading) -> Iterator[Rows]:
+        """Yield the batches of a part in its own order, under the same seeds each time."""
+        pairs = self._pairs(source, reading)
         while True:
             with left_alone():
                 pair = next(pairs, None)
@@ -92,13 +104,11 @@ class ItemFeed(Feed):
                 return
             yield ready(pair, self._items, self._backend)
 
-    def _validation_pairs(self) -> Iterator[Pair]:
-        """Yield the batches of the validation part, under the same seeds each time."""
-        source = self._items.validation
+    def _pairs(self, source: Source, reading: Reading | FlowReading) -> Iterator[Pair]:
         size = source.size if source.has_loader else ROWS_A_BLOCK
-        if isinstance(self._validating, FlowReading):
-            return self._validating.batches(size, count(), endless=False)
-        return self._validating.batches(Draw(seed, index) for seed, index in enumerate(source.one_pass(size)))
+        if isinstance(reading, FlowReading):
+            return reading.batches(size, count(), endless=False)
+        return reading.batches(Draw(seed, index) for seed, index in enumerate(source.one_pass(size)))
 
 
 def _reading(source: Source) -> Reading | FlowReading:

@@ -1,11 +1,28 @@
 """From a configuration to the network that it trains."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tunelab.contracts import LayerModel, Loss, ModuleModel, Network, Outputs, Torch
+from tunelab.contracts import (
+    Backend,
+    Inputs,
+    LayerModel,
+    Loss,
+    ModuleModel,
+    Network,
+    Outputs,
+    Passes,
+    Seats,
+    Start,
+    Targets,
+    Torch,
+)
 from tunelab.data.items import Items, Parts
+from tunelab.data.split import Split
 from tunelab.errors import DataError, ExperimentError
 from tunelab.experiments import Configuration, Experiment
 from tunelab.models.losses import loss_for
@@ -25,7 +42,10 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Part
     """
     model = configuration.model
     if isinstance(model, ModuleModel):
-        return _module_network(experiment, model, split)
+        _require_torch(experiment, model)
+        outputs = Outputs(split.outputs, split.places)
+        told = Told(split.inputs, outputs, split.targets, isinstance(split, Split), split.at_least)
+        return module_network(model, told, experiment.dtype, experiment.loss, experiment.metrics)
     assert isinstance(model, LayerModel)
     if isinstance(split, Items):
         raise DataError(
@@ -43,7 +63,7 @@ def network_of(experiment: Experiment, configuration: Configuration, split: Part
             "places; choose a model such as transformer or gru, or data with one class a row"
         )
     _refuse_own(experiment, model)
-    loss = model.loss(split.targets) or _named_loss(experiment, split)
+    loss = model.loss(split.targets) or _named_loss(experiment.loss, split.targets)
     return LayerNetwork(model.layers(split.x_train.shape[1], split.outputs), loss)
 
 
@@ -73,34 +93,72 @@ def places_of(experiment: Experiment, configuration: Configuration, split: Parts
     return places(network.size, np.dtype(experiment.dtype).itemsize)
 
 
-def _module_network(experiment: Experiment, model: ModuleModel, split: Parts) -> "ModuleNetwork":
-    _require_torch(experiment, model)
+@dataclass(frozen=True)
+class Told:
+    """What a module is told of its data.
+
+    Attributes:
+        inputs, outputs, targets: what a row is, and what is to be told of it.
+        flat: rows come flat, and take their shape on the way to the module.
+        at_least: there may be more classes than `outputs` counts.
+    """
+
+    inputs: Inputs
+    outputs: Outputs
+    targets: Targets
+    flat: bool
+    at_least: bool
+
+
+def module_network(
+    model: ModuleModel,
+    told: Told,
+    dtype: str,
+    loss: str | Callable[..., Any] = "auto",
+    metrics: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+) -> "ModuleNetwork":
+    """Return the network of a PyTorch module; torch is imported here.
+
+    Args:
+        model: what makes the module.
+        told: what it is told of its data.
+        dtype: of parameters and floating buffers.
+        loss: a name or a person's own, unless the model brings one.
+        metrics: what else is measured.
+    """
     import torch
 
     from tunelab.backends.pytorch.losses import CRITERIA
     from tunelab.backends.pytorch.network import ModuleNetwork, Task
 
-    outputs = Outputs(split.outputs, split.places)
-    own = model.criterion() or (None if isinstance(experiment.loss, str) else experiment.loss)
-    loss = None if own else _named_loss(experiment, split)
-    criterion: Any = CRITERIA[loss] if loss else own
+    own = model.criterion() or (None if isinstance(loss, str) else loss)
+    named = None if own else _named_loss(loss, told.targets)
+    criterion: Any = CRITERIA[named] if named else own
     task = Task(
-        inputs=split.inputs,
-        outputs=outputs,
-        targets=split.targets,
-        loss=loss,
+        inputs=told.inputs,
+        outputs=told.outputs,
+        targets=told.targets,
+        loss=named,
         criterion=criterion,
-        metrics=experiment.metrics,
+        metrics=metrics,
         reconstructs=model.reconstructs,
-        flat=not isinstance(split, Items),
-        at_least=split.at_least,
+        flat=told.flat,
+        at_least=told.at_least,
     )
-    build = lambda: model.module(split.inputs, outputs)  # noqa: E731
-    return ModuleNetwork(build, task, getattr(torch, experiment.dtype))
+    return ModuleNetwork(lambda: model.module(told.inputs, told.outputs), task, getattr(torch, dtype))
 
 
-def _named_loss(experiment: Experiment, split: Parts) -> Loss:
-    return loss_for(experiment.loss if isinstance(experiment.loss, str) else "auto", split.targets)
+def passes_of_one(network: Network, backend: Backend, state: Start) -> Passes:
+    """Return the passes of one member, for evaluation."""
+    theta = backend.asarray(state.theta[None])
+    buffers = {name: backend.asarray(values[None]) for name, values in state.buffers.items()}
+    rates = [backend.zeros((1, 1, 1)) for _ in network.rates()]
+    noise = [np.random.default_rng(0)]
+    return network.passes(backend, Seats(theta, backend.empty(theta.shape), buffers, rates, lambda: noise))
+
+
+def _named_loss(given: Any, targets: Targets) -> Loss:
+    return loss_for(given if isinstance(given, str) else "auto", targets)  # type: ignore[arg-type]
 
 
 def _require_known(model: ModuleModel, outputs: Outputs) -> None:

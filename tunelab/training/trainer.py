@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tunelab.backends import backend_of
-from tunelab.contracts import Backend, Network
+from tunelab.contracts import Backend, Network, Start
 from tunelab.data.items import Items, Parts
 from tunelab.errors import ExperimentError
 from tunelab.experiments import Configuration, Experiment
 from tunelab.training.batches import UnlikeBatches
 from tunelab.training.feed import Arrays, Feed
+from tunelab.training.finish import program, tested
 from tunelab.training.member import Member
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Cohort, Population
-from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
+from tunelab.training.trained import TrainedModel
+from tunelab.trial import STOPPED, Ended, Finish, Finished, Orders, Progress, Report, State, Trial
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Trainer:
 
     def round(self, orders: Orders) -> Progress:
         """Admit and stop trials as ordered, then train one epoch of one population."""
+        if orders.finish is not None:
+            return Progress(finished=self._finish_study(orders.finish))
         began = time.perf_counter()
         ended = [*self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
@@ -173,7 +177,7 @@ class Trainer:
             yield Ended(member.trial.number, State.COMPLETE, member.epoch, member.step, weights=weights)
 
     def _record(self, member: Member, metrics: Mapping[str, float]) -> dict[str, np.ndarray] | None:
-        """Return the member's weights if no other has ended better here."""
+        """Return what is kept of the member, by name, if no other has ended better here."""
         experiment = self._job.experiment
         value = metrics.get(experiment.objective)
         if value is None:
@@ -182,8 +186,29 @@ class Trainer:
         if self._best is not None and score <= self._best:
             return None
         self._best = score
-        weights = member.theta if member.result is None else member.result
-        return member.network.named(self._backend.to_numpy(weights))
+        theta = member.theta if member.result is None else member.result
+        buffers = {name: self._backend.to_numpy(values) for name, values in member.buffers.items()}
+        return member.network.named(Start(self._backend.to_numpy(theta), buffers))
+
+    def _finish_study(self, order: Finish) -> Finished:
+        """Measure the best trial on the test part, and make its module a program if that is asked for."""
+        experiment, parts, number = self._job.experiment, self._job.split, order.trial.number
+        configuration = experiment.configure(dict(order.trial.params))
+        notes: tuple[str, ...] = ()
+        try:
+            network = self._network(configuration)
+            metrics = tested(order, network, self._backend, self._feed.tested()) if parts.has_test else {}
+        except Exception as error:
+            metrics, notes = {}, (f"the best trial, {number}, could not be tested: {_reason(error)}",)
+        if not order.export:
+            return Finished(metrics, notes=notes)
+        trained = TrainedModel.of(configuration.model, order.weights, parts, experiment.dtype, order.trial.seed)
+        try:
+            x, _ = self._feed.sample(self._feed.size(configuration.batch_size))
+            programs, said = program(trained, x, ragged=isinstance(parts, Items) and parts.train.may_be_ragged)
+        except Exception as error:
+            programs, said = {}, (f"the best module is kept as weights alone: {_reason(error)}",)
+        return Finished(metrics, programs, (*notes, *said))
 
     def _restart_apart(self, population: Population, error: Exception) -> Iterator[Ended]:
         """Fail the only member of a population that raised, or queue each of several to start again alone."""
@@ -245,7 +270,8 @@ def _feed(split: Parts, backend: Backend) -> Feed:
         return Arrays({"": (backend.asarray(split.x_train), backend.asarray(split.y_train))})
     train = (backend.asarray(split.x_train), backend.asarray(split.y_train))
     validation = (backend.asarray(split.x_validation), backend.asarray(split.y_validation))
-    return Arrays({"train_": train, "val_": validation})
+    test = (backend.asarray(split.x_test), backend.asarray(split.y_test)) if split.has_test else None
+    return Arrays({"train_": train, "val_": validation}, test)
 
 
 def _failed(number: int, error: Exception) -> Ended:

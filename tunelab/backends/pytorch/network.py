@@ -103,6 +103,7 @@ class ModuleNetwork(Network):
         self._hash = hash(self._likeness)
         self._rates = tuple(float(part.p) for part in module.modules() if isinstance(part, DROPOUTS))
         self._tensors = tuple(_tensors(module))
+        self._passing = frozenset(_not_persistent(module))
         self.base = _emptied(module)
         self.alone: str | None = None
         self.shares = False
@@ -141,6 +142,21 @@ class ModuleNetwork(Network):
         trained = dict(_trained(module))
         theta = torch.cat([trained[tensor.name].detach().reshape(-1) for tensor in self._tensors]).numpy()
         return Start(theta, {name: value.detach().numpy() for name, value in _kept(module)})
+
+    def passing(self) -> frozenset[str]:
+        """Return the buffers that `state_dict` leaves out."""
+        return self._passing
+
+    def trained(self, state: Start) -> nn.Module:
+        """Return the module with a member's parameters and buffers, in evaluation mode."""
+        module = self.module(0)  # what is neither is that of seed 0 in training, too
+        named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        with torch.no_grad():
+            for tensor in self._tensors:
+                named[tensor.name].copy_(torch.tensor(state.theta[tensor.where]).view(tensor.shape))
+            for name, values in state.buffers.items():
+                named[name].copy_(torch.tensor(values))
+        return module.eval()
 
     def rates(self) -> tuple[float, ...]:
         """Return the rate of each dropout module."""
@@ -200,6 +216,11 @@ def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 def _kept(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from module.named_buffers()
     yield from ((name, parameter) for name, parameter in module.named_parameters() if not parameter.requires_grad)
+
+
+def _not_persistent(module: nn.Module) -> Iterator[str]:
+    for prefix, part in module.named_modules():
+        yield from (f"{prefix}.{name}".lstrip(".") for name in part._non_persistent_buffers_set)
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ import torch
 from tunelab.contracts import Inputs, Outputs, Targets
 from tunelab.data.partition import PARTS
 from tunelab.data.pytorch.source import Pair, called
-from tunelab.data.split import Scale, Split, in_unit, scaled, scaling
+from tunelab.data.split import Scale, Split, examples, in_unit, scaled, scaling
 from tunelab.errors import DataError
 
 
@@ -85,6 +85,7 @@ def split_of(parts: Sequence[Pair], scale: Scale, *, as_given: bool) -> Split:
         target_shift=np.zeros(count),
         target_spread=np.ones(count),
         at_least=told.targets == "classes",
+        examples=examples(xs[0].reshape(len(xs[0]), math.prod(shape))),
     )
 
 

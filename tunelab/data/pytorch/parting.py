@@ -174,6 +174,7 @@ class Given:
             targets=told.targets,
             outputs=told.outputs.count,
             places=told.outputs.places,
+            x_type=array_of(seen.x[:1]).dtype.name,
             as_given=as_given,
             notes=tuple(UNSEEDED.format(source.name) for part, source in sources.items() if not looks[part].repeats),
         )

@@ -1,0 +1,24 @@
+"""The names that MLflow's model registry takes."""
+
+from tunelab.errors import StoreError
+
+_LONGEST = 256
+
+
+def check_registered_name(name: str) -> None:
+    """Raise `StoreError` for a name that MLflow refuses, before anything trains.
+
+    >>> check_registered_name("digits best")
+    >>> check_registered_name("digits/best")
+    Traceback (most recent call last):
+    tunelab.errors.StoreError: register='digits/best': MLflow takes no '/' or ':' in a model's name; say 'digits-best'
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise StoreError(f"register must be the name of a model, was {name!r}")
+    if set(name) & set("/:"):
+        better = name.replace("/", "-").replace(":", "-")
+        raise StoreError(f"register={name!r}: MLflow takes no '/' or ':' in a model's name; say {better!r}")
+    if name == "." or name.startswith("..") or len(name) > _LONGEST:
+        raise StoreError(
+            f"register={name!r}: MLflow takes names of up to {_LONGEST} characters that are no path; give another"
+        )

@@ -1,0 +1,41 @@
+"""The end of a study, as its worker sees it: the best trial on the test part, and its module as a program."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tunelab.contracts import Array, Backend, Network
+from tunelab.training.feed import Rows
+from tunelab.training.networks import passes_of_one
+from tunelab.training.trained import TrainedModel
+from tunelab.trial import Finish
+
+
+def tested(order: Finish, network: Network, backend: Backend, rows: Iterable[Rows]) -> dict[str, float]:
+    """Return the metrics of the best trial on the test part.
+
+    Args:
+        order: the best trial, and what was kept of it.
+        network: what it trained, with its loss and metrics.
+        backend: what computes.
+        rows: the test part, some rows at a time.
+    """
+    passes = passes_of_one(network, backend, network.state(order.weights, order.trial.seed))
+    return {f"test_{name}": float(values[0]) for name, values in passes.measure(rows).items()}
+
+
+def program(trained: TrainedModel, x: Array, *, ragged: bool) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the program of a module by the name of its file, and what is to be said of it.
+
+    Args:
+        trained: the module.
+        x: a batch that it was trained on, as it came from the feed; scaled rows are as good to try as raw ones.
+        ragged: whether batches differ in more than the number of their rows.
+    """
+    import torch
+
+    from tunelab.backends.pytorch.program import program_of
+
+    rows = np.take(x.cpu().numpy(), range(2), axis=0, mode="wrap").astype(trained.x_type)
+    shaped = rows.reshape(-1, *trained.inputs.shape) if trained.scaling else rows
+    return program_of(trained.raw(), torch.from_numpy(shaped), ragged=ragged)
