@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._C._functorch import _add_batch_dim, _remove_batch_dim
+from torch._functorch import vmap
+from torch.utils._pytree import tree_map
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
@@ -30,6 +33,7 @@ class TogetherPasses(Passes):
     """
 
     def __init__(self, network: ModuleNetwork, backend: TorchBackend, seats: Seats) -> None:
+        vmap.lazy_load_decompositions()  # type: ignore[attr-defined]
         self._task, self._base, self._backend = network.task, network.base, backend
         self._members = len(seats.theta)
         tensors = list(network.tensors())
@@ -80,14 +84,29 @@ class TogetherPasses(Passes):
     def _pass(self, x: Array, y: Array | None) -> tuple[Array, Any]:
         """Return losses `(P,)` and outputs `(P, B, ...)` for rows `(P, B, D)`, or `(1, B, D)` of everybody.
 
-        The losses are zeros where they are worked out from the outputs (`RowLoss`).
+        The losses are zeros where they are worked out from the outputs (`RowLoss`). This is `torch.vmap` by hand: its
+        looking through nested arguments takes as long as a small network's arithmetic.
         """
         x, x_axis = _spread(self._task.rows(x))
         y, y_axis = (None, None) if y is None or self._loss is not None else _spread(y)
+<<<<<<< HEAD
         axes = (0, 0, 0, 0, x_axis, y_axis)
         with self._backend.precision(), nullcontext() if y is None else explained(y):
             noise = self._noise(x, y, x_axis, y_axis)
             return torch.vmap(self._one, axes)(self._leaves, self._buffers, self._rates, noise, x, y)
+=======
+        noise = self._noise(x, y, x_axis, y_axis)
+        with self._backend.precision(), vmap.vmap_increment_nesting(self._members, "error") as level:
+            params, buffers = (
+                {n: _add_batch_dim(t, 0, level) for n, t in g.items()} for g in (self._leaves, self._buffers)
+            )
+            rates, given = ([_add_batch_dim(t, 0, level) for t in group] for group in (self._rates, noise))
+            x = x if x_axis is None else _add_batch_dim(x, 0, level)
+            y = y if y is None or y_axis is None else _add_batch_dim(y, 0, level)
+            found = self._one(params, buffers, rates, given, x, y)
+            losses, out = (tree_map(lambda t: _remove_batch_dim(t, level, self._members, 0), each) for each in found)
+        return losses, out
+>>>>>>> 47ebbafac31c9887d6713a655d92023a333b11a0
 
     def _one(
         self,
