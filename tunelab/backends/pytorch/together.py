@@ -89,24 +89,21 @@ class TogetherPasses(Passes):
         """
         x, x_axis = _spread(self._task.rows(x))
         y, y_axis = (None, None) if y is None or self._loss is not None else _spread(y)
-<<<<<<< HEAD
-        axes = (0, 0, 0, 0, x_axis, y_axis)
         with self._backend.precision(), nullcontext() if y is None else explained(y):
             noise = self._noise(x, y, x_axis, y_axis)
-            return torch.vmap(self._one, axes)(self._leaves, self._buffers, self._rates, noise, x, y)
-=======
-        noise = self._noise(x, y, x_axis, y_axis)
-        with self._backend.precision(), vmap.vmap_increment_nesting(self._members, "error") as level:
-            params, buffers = (
-                {n: _add_batch_dim(t, 0, level) for n, t in g.items()} for g in (self._leaves, self._buffers)
-            )
-            rates, given = ([_add_batch_dim(t, 0, level) for t in group] for group in (self._rates, noise))
-            x = x if x_axis is None else _add_batch_dim(x, 0, level)
-            y = y if y is None or y_axis is None else _add_batch_dim(y, 0, level)
-            found = self._one(params, buffers, rates, given, x, y)
-            losses, out = (tree_map(lambda t: _remove_batch_dim(t, level, self._members, 0), each) for each in found)
+            with vmap.vmap_increment_nesting(self._members, "error") as level:
+                params, buffers = (
+                    {n: _add_batch_dim(t, 0, level) for n, t in group.items()}
+                    for group in (self._leaves, self._buffers)
+                )
+                rates, given = ([_add_batch_dim(t, 0, level) for t in group] for group in (self._rates, noise))
+                x = x if x_axis is None else _add_batch_dim(x, 0, level)
+                y = y if y is None or y_axis is None else _add_batch_dim(y, 0, level)
+                found = self._one(params, buffers, rates, given, x, y)
+                losses, out = (
+                    tree_map(lambda t: _remove_batch_dim(t, level, self._members, 0), each) for each in found
+                )
         return losses, out
->>>>>>> 47ebbafac31c9887d6713a655d92023a333b11a0
 
     def _one(
         self,
