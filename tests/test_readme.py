@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,19 @@ README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
 
 
-def blocks(language: str) -> list[str]:
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+def blocks(language: str, page: str = README) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.M | re.S)
     return [text for spoken, text in fenced if spoken == language]
+
+
+def examples() -> list[Any]:
+    """Return the examples of the README and of the pages in `docs/`."""
+    pages = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+    return [
+        pytest.param(code, id=f"{path.stem}-{number}", marks=[pytest.mark.torch] if "torch" in code else [])
+        for path, page in pages.items()
+        for number, code in enumerate(blocks("python", page))
+    ]
 
 
 def commands() -> list[str]:
@@ -88,6 +99,7 @@ def test_the_run_command_does_what_it_says(home: Path) -> None:
     assert (home / "mlflow.db").exists()
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[-1][:40])
+@pytest.mark.parametrize("code", examples())
 def test_an_example_runs(code: str, tmp_path: Path) -> None:
-    run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    (tmp_path / "example.py").write_text(code)
+    run(sys.executable, "-W", "error", "example.py", cwd=tmp_path)
