@@ -74,7 +74,7 @@ def test_what_cannot_be_measured_is_noted() -> None:
     assert finished is not None
     assert finished.metrics == {}
     assert finished.notes == (
-        "the best trial, 0, could not be measured: DataError: 0.bias must have the shape (8,), was None",
+        "the best trial, 0, could not be tested: DataError: 0.bias must have the shape (8,), was None",
     )
 
 
