@@ -2,17 +2,22 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
-from laws.runs import Run, drawn, follow, job, varied
+from laws.runs import Run, drawn, follow, job, train, varied
 
+from tunelab.data.split import split
 from tunelab.errors import WorkerError
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.team import TeamExecutor, default_workers
+from tunelab.experiments import Experiment
 from tunelab.space import Choice
-from tunelab.trial import Orders, Progress
+from tunelab.training.trainer import Job
+from tunelab.trial import Finish, Orders, Progress, Trial
 
 MADE = varied(batch_size=Choice(16, 31), epochs=Choice(1, 2, 3))
 GIVEN = drawn(MADE, 12, seed=1)
@@ -94,6 +99,30 @@ def test_a_worker_that_always_dies_ends_the_study_with_what_to_do(monkeypatch: p
         team.send(Orders(tuple(GIVEN[:2])))
         with pytest.raises(WorkerError, match=r"code -9.*died 3 times in a row with these trials: 0, 1\. .*--work"):
             team.receive()
+
+
+@pytest.mark.parametrize("at", [(), (4,), (4, 5)])
+def test_the_last_order_is_carried_out_whoever_dies(at: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Killed, "rounds", 0)
+    monkeypatch.setattr(Killed, "at", at)
+    made = varied(test=0.2)
+    rows = split(made.data.load(), test=0.2)
+    (trial,) = drawn(made, 1)
+    weights = last_weights(made, trial)
+    with TeamExecutor(lambda: Killed(Job(made, rows)), 2) as team:
+        for orders in (Orders(), Orders(), Orders(), Orders(finish=Finish(trial, weights, export=False))):
+            team.send(orders)
+        found = [team.receive().finished for _ in range(4)]
+    assert found[:3] == [None] * 3
+    assert found[3] is not None
+    assert set(found[3].metrics) == {"test_loss", "test_accuracy"}
+
+
+def last_weights(made: Experiment, trial: Trial) -> Mapping[str, np.ndarray]:
+    ended = train(made, [trial])[trial.number].ended
+    assert ended is not None
+    assert ended.weights is not None
+    return ended.weights
 
 
 def test_one_core_is_left_for_the_engine() -> None:

@@ -13,16 +13,16 @@ from optuna.trial import TrialState
 
 from tunelab import Choice, Experiment, Float, Int, TrainedModel, Trial
 from tunelab import experiment as as_experiment
-from tunelab.errors import AllTrialsFailed, ExperimentError, RunError, StoreError
+from tunelab.errors import AllTrialsFailed, ExperimentError, RunError, StoreError, WorkerError
+from tunelab.executors.inline import InlineExecutor
 from tunelab.models import MLP, Quadratic
 from tunelab.optimizers import SGD, Adam
 from tunelab.study import Snapshot, Study
 from tunelab.study.engine import Engine
-from tunelab.study.population_regime import PopulationRegime
 from tunelab.study.prepare import prepare
 from tunelab.tracking.memory import MemoryTracker
 from tunelab.training.weights_file import WEIGHTS
-from tunelab.trial import State
+from tunelab.trial import Progress, State
 
 from .rig import alone, bowl, curves_of, flat, flat_bowl, held, search, wine
 
@@ -226,20 +226,21 @@ def test_a_loop_registers_its_own_models(tmp_path: Path) -> None:
         study.best.load()
 
 
-def test_a_worker_that_dies_at_the_end_costs_the_test_metrics_alone(
+def test_a_worker_that_dies_again_and_again_at_the_end_costs_the_test_metrics_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = PopulationRegime.finish
+    receive = InlineExecutor.receive
 
-    def killed(*args: Any, **settings: Any) -> Any:
-        args[3]._worker.kill()
-        return finish(*args, **settings)
+    def dies(self: InlineExecutor) -> Progress:
+        if self._orders[0].finish is not None:
+            raise WorkerError("the training process 7 ended with code -9")
+        return receive(self)
 
-    monkeypatch.setattr(PopulationRegime, "finish", killed)
-    study = search(wine(test=0.2), tmp_path, trials=3, executor="process")
+    monkeypatch.setattr(InlineExecutor, "receive", dies)
+    study = search(wine(test=0.2), tmp_path, trials=3)
     assert study.test == {}
     (note,) = study.notes
-    assert note.startswith("the best trial is neither measured on the test part nor exported: the training process ")
+    assert note == "the best trial is neither tested nor exported: the training process 7 ended with code -9"
     assert study.best_model().predict(study.experiment.data.load().x).shape == (178,)
 
 

@@ -168,6 +168,27 @@ def test_values_come_out_in_their_own_units(store: str, tmp_path: Path, nets: An
     assert (found.inputs, found.told) == ("[Tensor('float64', (-1, 10))]", "[Tensor('float64', (-1, 1))]")
 
 
+class Items(torch.utils.data.Dataset):  # type: ignore[type-arg,misc]
+    """Images that are read one by one; nobody says how many classes there are."""
+
+    def __len__(self) -> int:
+        return 80
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return torch.full((1, 8, 8), float(index % 4)), index % 4
+
+
+def test_items_are_taken_as_the_module_takes_them(store: str, tmp_path: Path, nets: Any) -> None:
+    data = {"train": Items(), "validation": Items()}
+    study = study_of(TorchModel(nets.Images), tmp_path / "studies", store, data=data, executor="inline")
+    mlflow.set_tracking_uri(store)
+    model = load_model(f"runs:/{study.mirror.runs[study.best.trial.number]}/model")
+    x = torch.stack([x for x, _ in Items()]).numpy()
+    assert model.predict(x).tolist() == study.best_model().predict(x).tolist()
+    assert str(model.metadata.signature.inputs) == "[Tensor('float32', (-1, 1, 8, 8))]"
+    assert study.notes == ()
+
+
 def test_a_module_that_cannot_be_traced_is_pickled_and_the_study_says_so(store: str, tmp_path: Path, nets: Any) -> None:
     study = study_of(TorchModel(nets.Branching), tmp_path / "studies", store)
     assert any(note.startswith("the best module is pickled for MLflow") for note in study.notes)

@@ -12,6 +12,7 @@ import pytest
 from laws.runs import classes, drawn, rows_of, train, values
 
 from tunelab import Choice, Experiment, Float, Study, TrainedModel
+from tunelab.contracts import Inputs, Outputs
 from tunelab.errors import DataError, PluginError, RunError
 from tunelab.models import SoftmaxRegression, TorchModel
 from tunelab.optimizers import Adam, ScheduleFreeAdamW
@@ -158,43 +159,69 @@ def test_values_are_predicted_in_their_own_units(tmp_path: Path) -> None:
         assert np.array_equal(model.raw()(torch.from_numpy(x)).numpy(), model.predict(x))
 
 
-def test_an_image_may_come_in_its_shape(tmp_path: Path) -> None:
-    from tunelab.contracts import Inputs, Outputs
-
-    weights = {"weight": np.eye(10, 12, dtype=np.float32), "bias": np.zeros(10, np.float32)}
-    scaling = {"shift": np.zeros(12), "spread": np.ones(12), "target_shift": np.zeros(10), "target_spread": np.ones(10)}
-    labels = tuple("abcdefghij")
-
+def test_an_image_may_come_in_its_shape() -> None:
     def flat() -> Any:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
 
-    named = {f"1.{name}": value for name, value in weights.items()}
-    model = TrainedModel(
-        TorchModel(flat),
-        named,
-        Inputs((1, 3, 4)),
-        Outputs(10),
-        "classes",
-        labels,
-        scaling,
-        "float32",
-        0,
-        np.zeros((0, 12)),
-    )
+    weights = {"1.weight": np.eye(10, 12, dtype=np.float32), "1.bias": np.zeros(10, np.float32)}
+    scaling = {"shift": np.zeros(12), "spread": np.ones(12), "target_shift": np.zeros(10), "target_spread": np.ones(10)}
+    kinds = (Inputs((1, 3, 4)), Outputs(10), "classes", tuple("abcdefghij"))
+    model = TrainedModel(TorchModel(flat), weights, *kinds, scaling, "float64", "float32", 0, np.zeros((0, 12)))
     x = np.eye(12)[:10]
     assert "".join(model.predict(x)) == "".join(model.predict(x.reshape(10, 1, 3, 4))) == "abcdefghij"
-    with pytest.raises(
-        DataError, match=r"expected rows of 12 features, or of shape \(1, 3, 4\), was an array of shape"
-    ):
+    with pytest.raises(DataError, match=r"rows of 12 features, or of shape \(1, 3, 4\), was an array of shape"):
         model.predict(x.reshape(10, 3, 4))
 
 
 def test_a_module_that_returns_something_else_says_so(tmp_path: Path) -> None:
     made = experiment(model=TorchModel(nets.Pair), loss=nets.first_of_two, maximize=None, optimizer=Adam())
     found = search(made, tmp_path, trials=1)
-    with pytest.raises(RunError, match=r"Pair\(\) does not return \(10,\) a row; call its module\(\) as you like"):
+    with pytest.raises(RunError, match=r"Pair\(\) returns more than one tensor; call its module\(\)"):
         found.best_model().predict(raw_validation(made)[0])
     assert len(found.best.load()(torch.zeros(2, 64))) == 2
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Items that are read anew in every epoch; more classes than it says."""
+
+    def __init__(self, count: int) -> None:
+        self._x = torch.from_numpy(classes()[0].reshape(-1, 1, 8, 8)[:count]).float()
+        self._y = torch.from_numpy(classes()[1][:count])
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._x[index] + 0.01 * torch.rand(1, 8, 8), self._y[index]
+
+
+def test_items_that_are_read_one_by_one_are_rows_as_they_are(tmp_path: Path) -> None:
+    data = {"train": Noisy(96), "validation": Noisy(20), "test": Noisy(40)}
+    found = search(
+        experiment(data=data, optimizer=Adam(), model=TorchModel(nets.patchwork, channels=2)), tmp_path, trials=1
+    )
+    assert set(found.test) == {"test_loss", "test_accuracy"}
+    model = TrainedModel.load(found.folder)
+    assert (model.scaling, model.x_type, model.inputs.shape) == ({}, "float32", (1, 8, 8))
+    x = torch.stack([x for x, _ in Noisy(40)])
+    with torch.no_grad():
+        outputs = model.module()(x)
+        assert torch.equal(model.raw()(x), outputs)
+    assert model.predict(x.numpy()).tolist() == [str(int(each)) for each in outputs.argmax(1)]
+    with pytest.raises(DataError, match=r"expected rows of shape \(1, 8, 8\), was an array of shape \(40, 64\)"):
+        model.predict(x.reshape(40, 64).numpy())
+
+
+def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    tokens = torch.randint(0, 7, (90, 5), generator=torch.Generator().manual_seed(0))
+    made = experiment(data=(tokens, tokens.sum(1) % 3), model=TorchModel(nets.Tokens), optimizer=Adam())
+    found = search(made, tmp_path, trials=1)
+    model = TrainedModel.load(found.folder)
+    assert model.x_type == model.examples.dtype.name == "int64"
+    assert all((tokens.numpy() == row).all(axis=1).any() for row in model.examples)
+    with torch.no_grad():
+        assert torch.equal(model.raw()(tokens), model.module()(tokens))
+        assert np.array_equal(model.outputs_of(tokens.numpy()), model.module()(tokens).numpy())
 
 
 # ---- another session

@@ -42,6 +42,11 @@ class Items:
         return self.targets == "classes"
 
     @property
+    def ragged(self) -> bool:
+        """Whether x of one batch may have another shape than that of the next, of as many items."""
+        return self.train.may_be_ragged
+
+    @property
     def has_test(self) -> bool:
         """Whether there are items to test on."""
         return self.test is not None

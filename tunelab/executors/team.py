@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from tunelab.contracts import Executor
 from tunelab.errors import WorkerError
@@ -39,7 +40,7 @@ class TeamExecutor(Executor):
         """Queue the orders of the next round; a trial is stopped at the next turn of the worker that has it."""
         for seat in self._seats:
             seat.stop += [number for number in orders.stop if number in seat.trials]
-        self._seats[self._sent % len(self._seats)].send(orders.start)
+        self._seats[self._sent % len(self._seats)].send(orders)
         self._sent += 1
 
     def receive(self) -> Progress:
@@ -69,9 +70,10 @@ class _Seat:
         self._unanswered: deque[Orders] = deque()
         self._deaths = 0
 
-    def send(self, start: tuple[Trial, ...]) -> None:
-        orders, self.stop = Orders(start, tuple(self.stop)), []
-        self.trials |= {trial.number: trial for trial in start}
+    def send(self, given: Orders) -> None:
+        """Pass on the orders, but for whom to stop: those of this worker's own trials that are to end by now."""
+        orders, self.stop = replace(given, stop=tuple(self.stop)), []
+        self.trials |= {trial.number: trial for trial in given.start}
         self._unanswered.append(orders)
         self.executor.send(orders)
 
@@ -100,7 +102,8 @@ class _Seat:
         self.executor.close()
         self.executor = self._make()
         stop = tuple(number for orders in self._unanswered for number in orders.stop)
-        again = Orders(tuple(self.trials.values()), stop)
-        self._unanswered = deque([again, *(Orders() for _ in range(len(self._unanswered) - 1))])
+        later = [Orders(finish=orders.finish) for orders in self._unanswered]
+        again = replace(later[0], start=tuple(self.trials.values()), stop=stop)
+        self._unanswered = deque([again, *later[1:]])
         for orders in self._unanswered:
             self.executor.send(orders)

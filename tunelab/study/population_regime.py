@@ -61,7 +61,7 @@ class PopulationRegime(Regime):
             while (finished := executor.receive().finished) is None:
                 pass  # rounds that were ordered ahead, and had nothing to train
         except WorkerError as error:
-            return Finished(notes=(f"the best trial is neither measured on the test part nor exported: {error}",))
+            return Finished(notes=(f"the best trial is neither tested nor exported: {error}",))
         for name, program in finished.programs.items():
             (home / name).write_bytes(program)
         return finished

@@ -56,7 +56,7 @@ class ModulePredictor:
 
     Args:
         folder: the MLflow model's.
-        classes: labels, where the module tells classes.
+        classes: labels, where the module tells classes; those beyond them are their numbers.
     """
 
     def __init__(self, folder: Path, classes: list[str] | None) -> None:
@@ -68,9 +68,10 @@ class ModulePredictor:
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
         """Return class labels, or what else the module returns, for rows as the signature describes them."""
         outputs = self._outputs(np.ascontiguousarray(model_input))
-        if self._classes is None or isinstance(outputs, tuple) or outputs.shape[-1] != len(self._classes):
+        if self._classes is None or isinstance(outputs, tuple) or outputs.shape[-1] < len(self._classes):
             return outputs
-        return np.array(self._classes)[outputs.argmax(-1)]
+        more = range(len(self._classes), outputs.shape[-1])
+        return np.array([*self._classes, *map(str, more)])[outputs.argmax(-1)]
 
     def _outputs(self, rows: np.ndarray) -> Any:
         import torch
@@ -141,7 +142,8 @@ def _signature(about: dict[str, Any]) -> ModelSignature | None:
         return ModelSignature(inputs)
     if about["targets"] == "classes":
         return ModelSignature(inputs, Schema([TensorSpec(np.dtype("str"), (-1, *([places] if places else [])))]))
-    return ModelSignature(inputs, Schema([TensorSpec(np.dtype("float64"), (-1, count))]))
+    values = np.dtype("float64" if about["scaling"] else about["dtype"])
+    return ModelSignature(inputs, Schema([TensorSpec(values, (-1, count))]) if count else None)
 
 
 def _example(about: dict[str, Any]) -> np.ndarray | None:
@@ -152,11 +154,13 @@ def _example(about: dict[str, Any]) -> np.ndarray | None:
 def _row_shape(about: dict[str, Any]) -> tuple[int, ...]:
     """Return the shape in which the model takes a row: a module its own, layers a list of numbers."""
     shape = about["inputs"]["shape"]
+    if about["ragged"]:
+        return (-1,) * len(shape)
     return tuple(shape) if about["is_module"] else (math.prod(shape),)
 
 
 def _row_type(about: dict[str, Any]) -> np.dtype[Any]:
-    return np.dtype("int64" if about["inputs"]["symbols"] else "float64")
+    return np.dtype("int64" if about["inputs"]["symbols"] else about["x_type"])
 
 
 def _requirements(versions: dict[str, str], *more: str) -> list[str]:

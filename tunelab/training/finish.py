@@ -24,13 +24,12 @@ def tested(order: Finish, network: Network, backend: Backend, rows: Iterable[Row
     return {f"test_{name}": float(values[0]) for name, values in passes.measure(rows).items()}
 
 
-def program(trained: TrainedModel, x: Array, *, ragged: bool) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def program(trained: TrainedModel, x: Array) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Return the program of a module by the name of its file, and what is to be said of it.
 
     Args:
         trained: the module.
         x: a batch that it was trained on, as it came from the feed; scaled rows are as good to try as raw ones.
-        ragged: whether batches differ in more than the number of their rows.
     """
     import torch
 
@@ -38,4 +37,4 @@ def program(trained: TrainedModel, x: Array, *, ragged: bool) -> tuple[dict[str,
 
     rows = np.take(x.cpu().numpy(), range(2), axis=0, mode="wrap").astype(trained.x_type)
     shaped = rows.reshape(-1, *trained.inputs.shape) if trained.scaling else rows
-    return program_of(trained.raw(), torch.from_numpy(shaped), ragged=ragged)
+    return program_of(trained.raw(), torch.from_numpy(shaped), ragged=trained.ragged)

@@ -13,7 +13,7 @@ import numpy as np
 from tunelab.backends.numpy_backend import NumpyBackend
 from tunelab.contracts import Backend, Inputs, LayerModel, Model, ModuleModel, Outputs, Passes, Targets, Torch
 from tunelab.contracts.network import ROWS_A_BLOCK
-from tunelab.data.items import Parts
+from tunelab.data.items import Items, Parts
 from tunelab.data.split import Split
 from tunelab.encoding import decode, encode
 from tunelab.errors import DataError, PluginError, RunError, TunelabError
@@ -48,6 +48,7 @@ class TrainedModel:
         dtype: in which it was trained.
         seed: the trial's.
         examples: a few rows of the training part, as they came; none where rows are very long.
+        ragged: whether rows of one batch may have another shape than those of the next: padded texts.
 
     >>> from tunelab import Experiment
     >>> from tunelab.models import SoftmaxRegression
@@ -70,6 +71,7 @@ class TrainedModel:
     dtype: str
     seed: int
     examples: np.ndarray
+    ragged: bool = False
 
     @classmethod
     def of(cls, model: Model, weights: Mapping[str, np.ndarray], parts: Parts, dtype: str, seed: int) -> "TrainedModel":
@@ -81,8 +83,8 @@ class TrainedModel:
             classes, examples = parts.classes, parts.examples
             scaling = {name: getattr(parts, name) for name in SCALING}
         outputs = Outputs(parts.outputs, parts.places)
-        kinds = (parts.inputs, outputs, parts.targets, classes)
-        return cls(model, weights, *kinds, scaling, parts.x_type, dtype, seed, examples)
+        kinds, ragged = (parts.inputs, outputs, parts.targets, classes), isinstance(parts, Items) and parts.ragged
+        return cls(model, weights, *kinds, scaling, parts.x_type, dtype, seed, examples, ragged)
 
     def save(self, path: Path) -> None:
         """Write the model to a `.safetensors` file, whole or not at all."""
@@ -99,6 +101,7 @@ class TrainedModel:
             "dtype": self.dtype,
             "seed": self.seed,
             "examples": self.examples.tolist(),
+            "ragged": self.ragged,
             "versions": _versions("tunelab", "numpy", *(("torch",) if self.is_module else ())),
         }
         write(path, self.weights, about)
@@ -266,6 +269,8 @@ class TrainedModel:
 
     def _check(self, file: Path) -> None:
         """Raise unless the model is one that these weights and numbers fit."""
+        if not (self.is_module or self.scaling):
+            raise DataError(f"{file} is no trained model of tunelab: it has no scaling")
         if self.is_module and find_spec("torch") is None:
             raise DataError(f"{file} holds a PyTorch module, and PyTorch is not here; pip install 'tunelab[torch]'")
         try:
@@ -295,6 +300,7 @@ def _fields(about: Mapping[str, Any]) -> dict[str, Any]:
         "dtype": np.dtype(about["dtype"]).name,
         "seed": int(about["seed"]),
         "examples": np.array(about["examples"]).reshape(len(about["examples"]), *row),
+        "ragged": bool(about["ragged"]),
     }
 
 

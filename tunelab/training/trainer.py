@@ -205,7 +205,7 @@ class Trainer:
         trained = TrainedModel.of(configuration.model, order.weights, parts, experiment.dtype, order.trial.seed)
         try:
             x, _ = self._feed.sample(self._feed.size(configuration.batch_size))
-            programs, said = program(trained, x, ragged=isinstance(parts, Items) and parts.train.may_be_ragged)
+            programs, said = program(trained, x)
         except Exception as error:
             programs, said = {}, (f"the best module is kept as weights alone: {_reason(error)}",)
         return Finished(metrics, programs, (*notes, *said))

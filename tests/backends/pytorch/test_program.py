@@ -84,6 +84,26 @@ def test_a_graph_computes_the_same_bits_where_the_code_is_not(kind: str, make: A
         assert torch.equal(found, module(batch))
 
 
+class Padded(nn.Module):
+    """Texts of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(7, 5, padding_idx=0), nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.embed(x).sum(1) / (x > 0).sum(1, keepdim=True).clamp(min=1))
+
+
+def test_a_graph_takes_batches_of_any_length_where_they_differ() -> None:
+    module = Padded().eval()
+    programs, notes = program_of(module, rows_of("text", 2), ragged=True)
+    assert notes == ()
+    graph = torch.export.load(io.BytesIO(programs[TRACED])).module()
+    for batch in (rows_of("text", 4), rows_of("text", 4)[:, :3], rows_of("text", 1)[:, :1]):
+        assert torch.equal(graph(batch), module(batch))
+
+
 def test_nothing_in_a_graph_is_executed_when_it_is_loaded() -> None:
     programs, _ = program_of(image_net().eval(), rows_of("image", 2))
     with zipfile.ZipFile(io.BytesIO(programs[TRACED])) as archive:
