@@ -14,9 +14,11 @@ from torch.nn import functional
 from laws.runs import Run, drawn, follow
 from tunelab import Choice, Experiment, Float
 from tunelab.contracts import Dataset, Executor, Table
+from tunelab.data import TorchData
 from tunelab.data.split import Split, split
 from tunelab.models import TorchModel
 from tunelab.optimizers import SGD, Adam, Momentum
+from tunelab.study.prepare import prepare
 from tunelab.training.member import Member
 from tunelab.training.population import Population
 from tunelab.training.streams import Purpose, stream
@@ -73,7 +75,9 @@ def experiment(build: Any, kind: Kind = "flat", count: int = 60, **fields: Any) 
     return Experiment(**(plain | fields))
 
 
-def rows_of(made: Experiment) -> Split:
+def rows_of(made: Experiment) -> Any:
+    if isinstance(made.data, TorchData):
+        return prepare(made)[0]
     return split(made.data.load(), seed=made.split_seed, scale="none")
 
 
@@ -121,7 +125,10 @@ class Inline(Executor):
 def trained(made: Experiment, trials: Sequence[Trial], population: int | None = None) -> Left:
     """Train trials together, as many as may."""
     trainer = Keeping(Job(made, rows_of(made), population))
-    return Left(follow(Inline(trainer), {0: Orders(tuple(trials))}), trainer.kept)
+    try:
+        return Left(follow(Inline(trainer), {0: Orders(tuple(trials))}), trainer.kept)
+    finally:
+        trainer.close()
 
 
 def close_law(made: Experiment, count: int = 3, *, seed: int = 0, tolerance: float | None = None) -> Left:

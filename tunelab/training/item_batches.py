@@ -34,7 +34,7 @@ class ItemBatches(Batches):
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these members only, in this order."""
-        self._kept = [self._kept[row] for row in rows]
+        self._kept[:] = [self._kept[row] for row in rows]
 
     def take(self, step: int) -> tuple[Array, Array]:
         """Return features and targets of a step, `(P, B, ...)`.
@@ -81,7 +81,7 @@ class DrawnBatches(ItemBatches):
     def _begin(self, members: Sequence[Member], steps: int) -> None:
         self._issued: deque[int] = deque()
         plans = [self._plan(member, steps) for member in members]
-        self._batches = self._reading.batches(self._draws(plans, steps))
+        self._batches = self._reading.batches(_draws(plans, self._kept, self._issued))
 
     def _plan(self, member: Member, steps: int) -> list[Draw]:
         source = self._items.train
@@ -93,14 +93,6 @@ class DrawnBatches(ItemBatches):
             assert self._size is not None
             index = list(islice(_passes(member, source, self._size), steps))
         return [Draw(seed, batch) for seed, batch in zip(seeds_of(member), index, strict=False)]
-
-    def _draws(self, plans: Sequence[Sequence[Draw]], steps: int) -> Iterator[Draw]:
-        """Yield what to read, step by step; nothing more for members that have left."""
-        for step in range(steps):
-            for index, plan in enumerate(plans):
-                if index in self._kept:
-                    self._issued.append(index)
-                    yield plan[step]
 
     def _next(self) -> Sequence[Pair]:
         found: dict[int, Pair] = {}
@@ -131,6 +123,19 @@ class FlowingBatches(ItemBatches):
 
     def _next(self) -> Sequence[Pair]:
         return [next(self._flows[index]) for index in self._kept]
+
+
+def _draws(plans: Sequence[Sequence[Draw]], kept: Sequence[int], issued: deque[int]) -> Iterator[Draw]:
+    """Yield what to read, step by step, and note for whom; nothing more for members that have left.
+
+    A function and not a method: a reference to whoever reads would be a cycle, and processes that wait for Python's
+    collector of such are ended the hard way, after 5 s each.
+    """
+    for draws in zip(*plans, strict=True):
+        for index, draw in enumerate(draws):
+            if index in kept:
+                issued.append(index)
+                yield draw
 
 
 def seeds_of(member: Member) -> Iterator[int]:
