@@ -6,14 +6,24 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 TRIALS ?= 200
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
+EDITABLE = $(addprefix --editable ,$(dir $(1)))
 
-.PHONY: demo test test-plugins soak lint catalogue bench clean
+# A second environment, without PyTorch and the plugins that need it.
+BARE := $(VENV)-without-torch
+BARE_PLUGINS := $(if $(PLUGINS),$(shell grep --files-without-match torch $(PLUGINS)))
+
+.PHONY: demo test test-with-torch test-without-torch test-plugins soak lint catalogue bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
 
-test: $(VENV)/.installed-test lint test-plugins
+test: lint test-plugins test-without-torch test-with-torch
+
+test-with-torch: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+test-without-torch: $(BARE)/.installed-test
+	$(BARE)/bin/python -m pytest --without-torch
 
 test-plugins: $(VENV)/.installed-test
 	set -e; for home in $(dir $(PLUGINS)); do (cd $$home && $(abspath $(BIN))/python -m pytest); done
@@ -34,7 +44,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(BARE)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,8 +54,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(PLUGINS) | $(BIN)/python
-	$(PIP) --editable ".[test]" $(addprefix --editable ,$(dir $(PLUGINS)))
+	$(PIP) --editable ".[test,torch]" $(call EDITABLE,$(PLUGINS))
 	touch $@ $(VENV)/.installed
+
+$(BARE)/bin/python:
+	$(PYTHON) -m venv $(BARE)
+
+$(BARE)/.installed-test: pyproject.toml constraints.txt $(BARE_PLUGINS) | $(BARE)/bin/python
+	$(subst $(BIN),$(BARE)/bin,$(PIP)) --editable ".[test]" $(call EDITABLE,$(BARE_PLUGINS))
+	touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable ".[bench]"

@@ -1,7 +1,13 @@
-"""What holds for every test: a folder of its own to write in, one BLAS thread, and nothing sent anywhere."""
+"""What holds for every test: a folder of its own to write in, one BLAS thread, and nothing sent anywhere.
+
+The suite needs PyTorch. With `--without-torch`, which is for an environment that does not have it, whatever imports it
+in a test's own file, or is marked `torch`, is skipped, and everything else must pass.
+"""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,38 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from threadpoolctl import threadpool_limits
 
 pytest.register_assert_rewrite("laws")
+
+
+NEEDS_TORCH = "needs torch"
+IMPORTS_TORCH = re.compile(
+    r"^tests/\S+:\d+: in <module>\n(?:    .*\n)+E   ModuleNotFoundError: No module named 'torch'", re.M
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-torch", action="store_true", help="skip what needs PyTorch, which is not installed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("without_torch") and find_spec("torch"):
+        raise pytest.UsageError("--without-torch: PyTorch is installed here, so this would prove nothing")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.config.getoption("without_torch") and report.failed and IMPORTS_TORCH.search(str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, NEEDS_TORCH)
+    return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if config.getoption("without_torch") else ():
+        if item.get_closest_marker("torch"):
+            item.add_marker(pytest.mark.skip(reason=NEEDS_TORCH))
 
 
 @pytest.fixture(autouse=True)
