@@ -175,7 +175,9 @@ class Given:
             outputs=told.outputs.count,
             places=told.outputs.places,
             as_given=as_given,
-            notes=tuple(UNSEEDED.format(source.name) for part, source in sources.items() if not looks[part].repeats),
+            notes=tuple(
+                UNSEEDED.format(each.name) for each in self.sources.values() if not self._looks[each.part].repeats
+            ),
         )
 
 
