@@ -143,6 +143,10 @@ def _check_batches(experiment: Experiment, parts: Parts) -> None:
     sizes = node.options if isinstance(node, Choice) else (node.high,) if isinstance(node, Int) else (node,)
     largest = max((size for size in sizes if not isinstance(size, str)), default=1)
     rows = parts.rows.get("train")
+    if isinstance(parts, Items) and not experiment.steps_per_epoch and parts.train.steps(1) is None:
+        raise DataError(
+            f"steps_per_epoch is needed: {parts.train.name}, does not say how many items or batches there are (__len__)"
+        )
     if rows is not None and largest > rows and not _always_full(experiment):
         raise DataError(
             f"a batch of {largest} rows is larger than the training part of {rows}; "

@@ -1,6 +1,7 @@
 """Look at a few items of a source: what a row is, and whether it is the same each time."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +27,24 @@ class Look:
     """What a few items showed.
 
     Attributes:
-        x, y: the batch that they make.
+        batches: what they make, a batch no larger than those of the person's DataLoader.
         repeats: whether they are the same whenever they are read under the same seed.
         is_random: whether they are others under another seed.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
+    batches: Sequence[Pair]
     repeats: bool
     is_random: bool
+
+    @property
+    def x(self) -> torch.Tensor:
+        """The features of the first batch."""
+        return self.batches[0][0]
+
+    @property
+    def y(self) -> torch.Tensor:
+        """The targets of the first batch."""
+        return self.batches[0][1]
 
 
 def look(source: Source) -> Look:
@@ -45,7 +55,7 @@ def look(source: Source) -> Look:
     """
     first, again, other = (_read(source, seed) for seed in (0, 0, 1))
     repeats = _same(first, again)
-    return Look(*first, repeats=repeats, is_random=repeats and not _same(first, other))
+    return Look(first, repeats=repeats, is_random=repeats and not _same(first, other))
 
 
 def fingerprint_of(source: Source, seen: Look) -> str:
@@ -54,9 +64,9 @@ def fingerprint_of(source: Source, seen: Look) -> str:
     It is no hash of all items, which would take an epoch to read: two data sets of one class and length have the same
     if they differ in other items only.
     """
-    items = digest(array_of(seen.x), array_of(seen.y)) if seen.repeats else ""
-    shapes = f"{tuple(seen.x.shape)} {seen.x.dtype} {tuple(seen.y.shape)} {seen.y.dtype}"
-    return hashlib.sha256(f"{source.place} {source.count} {shapes} {items}".encode()).hexdigest()
+    told = [f"{tuple(tensor.shape)} {tensor.dtype}" for pair in seen.batches for tensor in pair]
+    items = [digest(array_of(tensor)) for pair in seen.batches for tensor in pair] if seen.repeats else []
+    return hashlib.sha256(f"{source.place} {source.count} {told} {items}".encode()).hexdigest()
 
 
 def labels_of(source: Source, seen: Look) -> np.ndarray | None:
@@ -66,22 +76,27 @@ def labels_of(source: Source, seen: Look) -> np.ndarray | None:
     listed = _listed(source.dataset)
     if listed is None or listed.dtype.kind not in "iub" or len(listed) != source.count:
         return None
-    return listed if np.array_equal(listed[_spread(source.rows)], seen.y.numpy()) else None
+    shown = torch.cat([y for _, y in seen.batches]).numpy()
+    return listed if np.array_equal(listed[_spread(source.rows)], shown) else None
 
 
-def _read(source: Source, seed: int) -> Pair:
+def _read(source: Source, seed: int) -> Sequence[Pair]:
     if source.rows is None or source.order == "own":
-        return sample(source, source.size if source.has_loader else ITEMS, seed)
+        return [sample(source, source.size if source.has_loader else ITEMS, seed)]
+    index = _spread(source.rows).tolist()
+    size = min(source.size or ITEMS, ITEMS)
+    draws = [Draw(seed, index[start : start + size]) for start in range(0, len(index), size)]
     with left_alone():
-        return next(Reading(source.without_workers()).batches([Draw(seed, _spread(source.rows).tolist())]))
+        return list(Reading(source.without_workers()).batches(draws))
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, ITEMS).round().astype(int))]
 
 
-def _same(one: Pair, other: Pair) -> bool:
-    return all(_equal(array_of(a), array_of(b)) for a, b in zip(one, other, strict=True))
+def _same(one: Sequence[Pair], other: Sequence[Pair]) -> bool:
+    pairs = [pair for each in zip(one, other, strict=True) for pair in zip(*each, strict=True)]
+    return all(_equal(array_of(a), array_of(b)) for a, b in pairs)
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

@@ -176,7 +176,9 @@ class Given:
             places=told.outputs.places,
             x_type=array_of(seen.x[:1]).dtype.name,
             as_given=as_given,
-            notes=tuple(UNSEEDED.format(source.name) for part, source in sources.items() if not looks[part].repeats),
+            notes=tuple(
+                UNSEEDED.format(each.name) for each in self.sources.values() if not self._looks[each.part].repeats
+            ),
         )
 
 
