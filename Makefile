@@ -12,14 +12,12 @@ EDITABLE = $(addprefix --editable ,$(dir $(1)))
 BARE := $(VENV)-without-torch
 BARE_PLUGINS := $(if $(PLUGINS),$(shell grep --files-without-match torch $(PLUGINS)))
 
-.PHONY: demo test test-with-torch test-without-torch test-plugins soak lint catalogue bench clean
+.PHONY: demo test test-without-torch test-plugins soak lint catalogue bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
 
-test: lint test-plugins test-without-torch test-with-torch
-
-test-with-torch: $(VENV)/.installed-test
+test: $(VENV)/.installed-test lint test-plugins
 	$(BIN)/python -m pytest
 
 test-without-torch: $(BARE)/.installed-test
