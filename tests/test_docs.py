@@ -16,7 +16,7 @@ import pytest
 import tunelab
 
 ROOT = Path(tunelab.__file__).parent
-NEEDS_TORCH = re.compile(r"^(import|from) (torch|tunelab\.backends\.pytorch)", re.M)
+NEEDS_TORCH = re.compile(r"^(?:    >>> )?(import|from) (torch|tunelab\.backends\.pytorch)", re.M)
 
 
 def examples() -> list[Any]:

@@ -117,7 +117,13 @@ NEEDED = {"sklearn": "sklearn", "pytorch": "torch", "lightning": "lightning", "h
 MISSING = 'raise ModuleNotFoundError("No module named {name}", name="{name}")'
 
 
-@pytest.mark.parametrize("file", LOOPS, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, marks=() if file.stem == "loop_sklearn" else pytest.mark.torch, id=file.stem)
+        for file in LOOPS
+    ],
+)
 def test_a_loop_whose_framework_is_missing_says_in_one_line_what_to_install(file: Path, tmp_path: Path) -> None:
     name = NEEDED[file.stem.removeprefix("loop_")]
     (tmp_path / f"{name}.py").write_text(MISSING.format(name=name))
@@ -128,6 +134,7 @@ def test_a_loop_whose_framework_is_missing_says_in_one_line_what_to_install(file
     assert line.endswith(f"No module named {name}; install the package that brings it, as a rule: pip install {name}")
 
 
+@pytest.mark.torch
 def test_the_loop_of_pytorch_gives_its_best_weights_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
