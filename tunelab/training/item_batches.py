@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from tunelab.contracts import Array, Backend
 from tunelab.data.items import Items
@@ -83,16 +84,17 @@ class DrawnBatches(ItemBatches):
         plans = [self._plan(member, steps) for member in members]
         self._batches = self._reading.batches(_draws(plans, self._kept, self._issued))
 
-    def _plan(self, member: Member, steps: int) -> list[Draw]:
+    def _plan(self, member: Member, steps: int) -> Iterator[Draw]:
         source = self._items.train
+        index: Iterable[Any]
         if source.order == "own":
             seed = int(stream(member.trial.seed, Purpose.ORDER, member.epoch).integers(2**63))
             with left_alone():
                 index = source.own_batches(self._size, seed, member.epoch, steps)
         else:
             assert self._size is not None
-            index = list(islice(_passes(member, source, self._size), steps))
-        return [Draw(seed, batch) for seed, batch in zip(seeds_of(member), index, strict=False)]
+            index = islice(_passes(member, source, self._size), steps)
+        return (Draw(seed, batch) for batch, seed in zip(index, seeds_of(member), strict=False))
 
     def _next(self) -> Sequence[Pair]:
         found: dict[int, Pair] = {}
@@ -125,7 +127,7 @@ class FlowingBatches(ItemBatches):
         return [next(self._flows[index]) for index in self._kept]
 
 
-def _draws(plans: Sequence[Sequence[Draw]], kept: Sequence[int], issued: deque[int]) -> Iterator[Draw]:
+def _draws(plans: Sequence[Iterator[Draw]], kept: Sequence[int], issued: deque[int]) -> Iterator[Draw]:
     """Yield what to read, step by step, and note for whom; nothing more for members that have left.
 
     A function and not a method: a reference to whoever reads would be a cycle, and processes that wait for Python's
