@@ -3,22 +3,19 @@
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cloudpickle
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import ConcatDataset, DataLoader, TensorDataset, random_split
 
+from data.pytorch.sets import Broken, Counted, Listed, Made, Noisy, Pairs, Plain, Stream, Twice, X, Y
 from tunelab import Choice, Experiment
 from tunelab.data import Arrays, TorchData
 from tunelab.errors import DataError, ExperimentError
 from tunelab.experiments import dataset_of
-
-if TYPE_CHECKING or pytest.importorskip("torch"):
-    import torch
-    from torch.utils.data import ConcatDataset, DataLoader, TensorDataset, random_split
-
-    from data.pytorch.sets import Broken, Counted, Listed, Made, Noisy, Pairs, Plain, Stream, Twice, X, Y
 
 TENSORS = TensorDataset(X, Y)
 WHOLE = Made(lambda index: (X[index : index + 2], Y[index : index + 2]))

@@ -1,25 +1,22 @@
 """The laws for data that is read item by item: a trial is a pure function of its seed, transforms and all."""
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
 
+from laws import zoo
 from laws.checks import same as same_bits
+from laws.modules import Left, close_law, experiment, near, same, trained
 from laws.runs import drawn
 from tunelab import Choice, Experiment, Float
 from tunelab.optimizers import SGD, Adam, Momentum
 from tunelab.trial import State, Trial
-
-if TYPE_CHECKING or pytest.importorskip("torch"):
-    import torch
-    from torch import nn
-    from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
-
-    from laws import zoo
-    from laws.modules import Left, close_law, experiment, near, same, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 

@@ -5,9 +5,29 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from data.pytorch.sets import (
+    COUNT,
+    Broken,
+    Counted,
+    Listed,
+    Made,
+    Noisy,
+    Pairs,
+    Plain,
+    Ragged,
+    Stream,
+    Twice,
+    Unseeded,
+    X,
+    Y,
+    padded,
+)  # fmt: skip
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from tunelab import Choice, Experiment, Study
 from tunelab.data import TorchData
@@ -18,28 +38,6 @@ from tunelab.tracking.memory import MemoryTracker
 from tunelab.trial import State
 
 from .rig import search, story
-
-if TYPE_CHECKING or pytest.importorskip("torch"):
-    import torch
-    from data.pytorch.sets import (
-        COUNT,
-        Broken,
-        Counted,
-        Listed,
-        Made,
-        Noisy,
-        Pairs,
-        Plain,
-        Ragged,
-        Stream,
-        Twice,
-        Unseeded,
-        X,
-        Y,
-        padded,
-    )  # fmt: skip
-    from torch import nn
-    from torch.utils.data import DataLoader, TensorDataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 

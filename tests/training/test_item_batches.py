@@ -1,43 +1,40 @@
 """Batches that are read: each member's a function of its seed and epoch alone."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from data.pytorch.sets import (
+    COUNT,
+    Broken,
+    Counted,
+    Made,
+    Noisy,
+    Pairs,
+    Plain,
+    Ragged,
+    Stream,
+    Twice,
+    X,
+    Y,
+    numbers,
+    padded,
+)  # fmt: skip
+from torch.utils.data import DataLoader
 
 from training.rig import member
+from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.contracts import Inputs
+from tunelab.data.items import Items
+from tunelab.data.pytorch.reading import FlowReading, Reading
+from tunelab.data.pytorch.source import source_of
 from tunelab.errors import DataError
 from tunelab.training.batches import RowBatches, UnlikeBatches
+from tunelab.training.item_batches import DrawnBatches, FlowingBatches, ItemBatches
 from tunelab.training.member import Member
 
-if TYPE_CHECKING or pytest.importorskip("torch"):
-    import torch
-    from data.pytorch.sets import (
-        COUNT,
-        Broken,
-        Counted,
-        Made,
-        Noisy,
-        Pairs,
-        Plain,
-        Ragged,
-        Stream,
-        Twice,
-        X,
-        Y,
-        numbers,
-        padded,
-    )  # fmt: skip
-    from torch.utils.data import DataLoader
-
-    from tunelab.backends.pytorch.backend import TorchBackend
-    from tunelab.contracts import Inputs
-    from tunelab.data.items import Items
-    from tunelab.data.pytorch.reading import FlowReading, Reading
-    from tunelab.data.pytorch.source import source_of
-    from tunelab.training.item_batches import DrawnBatches, FlowingBatches, ItemBatches
-
-    BACKEND = TorchBackend("float32")
+BACKEND = TorchBackend("float32")
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 

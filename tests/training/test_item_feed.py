@@ -1,39 +1,36 @@
 """A feed that reads: steps, samples, what is measured, and why members may have to train apart."""
 
 import multiprocessing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from data.pytorch.sets import (
+    COUNT,
+    Counted,
+    Made,
+    Noisy,
+    Pairs,
+    Plain,
+    Ragged,
+    Stream,
+    Twice,
+    X,
+    Y,
+    numbers,
+    padded,
+)  # fmt: skip
+from torch.utils.data import DataLoader
 
+from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.contracts import Inputs
+from tunelab.contracts.network import ROWS_A_BLOCK
+from tunelab.data.items import Items
+from tunelab.data.pytorch.source import source_of
 from tunelab.errors import DataError
+from tunelab.training.item_feed import ItemFeed
 
-if TYPE_CHECKING or pytest.importorskip("torch"):
-    import torch
-    from data.pytorch.sets import (
-        COUNT,
-        Counted,
-        Made,
-        Noisy,
-        Pairs,
-        Plain,
-        Ragged,
-        Stream,
-        Twice,
-        X,
-        Y,
-        numbers,
-        padded,
-    )  # fmt: skip
-    from torch.utils.data import DataLoader
-
-    from tunelab.backends.pytorch.backend import TorchBackend
-    from tunelab.contracts import Inputs
-    from tunelab.contracts.network import ROWS_A_BLOCK
-    from tunelab.data.items import Items
-    from tunelab.data.pytorch.source import source_of
-    from tunelab.training.item_feed import ItemFeed
-
-    BACKEND = TorchBackend("float32")
+BACKEND = TorchBackend("float32")
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
