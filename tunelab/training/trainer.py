@@ -122,7 +122,7 @@ class Trainer:
         if any(objective not in report.metrics for report in reports):
             raise ExperimentError(
                 f"{objective} was not measured: the module's outputs are not those of classes, (rows, "
-                f"{self._job.split.outputs}); give a metric of your own, metrics={{...}}, or another objective"
+                f"{self._job.split.outputs or 'classes'}); give a metric of your own, metrics={{...}}, or another objective"
             )
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:

@@ -65,11 +65,12 @@ class Task:
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else ()
         if shape[:1] != (len(y),) or not self._fit(shape[1:]):
             was = f"a tensor of shape {shape}" if isinstance(out, torch.Tensor) else type(out).__name__
-            count = f"{self.outputs.count or 'some'}{' or more' if self.at_least else ''}"
-            what = f"{count} classes" if self.classifies else f"{count} values a row"
-            expected = (len(y), *self.outputs.shape)
+            *places, count = self.outputs.shape
+            kind = "classes" if self.classifies else "values a row"
+            expected = ", ".join(map(str, (len(y), *places, count or "classes")))
+            what = f"{count} or more {kind}" if self.at_least and count else f"{count or 'some'} {kind}"
             raise ExperimentError(
-                f"the module must return a tensor of shape {expected} for {len(y)} rows and {what}; it returned {was}"
+                f"the module must return a tensor of shape ({expected}) for {len(y)} rows and {what}; it returned {was}"
             )
 
     def _fit(self, shape: tuple[int, ...]) -> bool:
