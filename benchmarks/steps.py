@@ -33,8 +33,9 @@ from tunelab.models import TorchModel
 from tunelab.models.losses import CrossEntropy
 from tunelab.optimizers import Adam
 from tunelab.schedules import Constant
+from tunelab.training.feed import Arrays
 from tunelab.training.member import Member
-from tunelab.training.population import Arrays, Cohort, Population
+from tunelab.training.population import Cohort, Population
 from tunelab.trial import Trial
 
 LR = 1e-3
@@ -90,8 +91,7 @@ def in_population(work: Work, x: np.ndarray, y: np.ndarray, batch: int, members:
     steps = -(-len(x) // batch)
     task = Task(Inputs(work.shape), Outputs(10), "classes", CrossEntropy(), CRITERIA[CrossEntropy()], {})
     network = ModuleNetwork(work.build, task, torch.float32)
-    rows = slice(0, batch)
-    network.fit(backend, *(part[rows] for part in arrays.train), members, members)
+    network.fit(backend, *arrays.sample(batch), members, members)
     cohort = Cohort(network, batch, steps)
     population = Population(cohort, arrays, backend, math.inf)
     configuration = Configuration(TorchModel(work.build), Adam(lr=LR), Constant(), Training(epochs=10_000))

@@ -97,7 +97,7 @@ def test_a_worker_that_always_dies_ends_the_study_with_what_to_do(monkeypatch: p
     monkeypatch.setattr(Killed, "at", tuple(range(1, 100)))
     with TeamExecutor(lambda: Killed(job(MADE)), 1) as team:
         team.send(Orders(tuple(GIVEN[:2])))
-        with pytest.raises(WorkerError, match=r"code -9.*died 3 times in a row with these trials: 0, 1\. .*--work"):
+        with pytest.raises(WorkerError, match=r"code -9.*died 5 times in a row with these trials: 0, 1\. .*--work"):
             team.receive()
 
 

@@ -53,7 +53,8 @@ def test_a_study_of_a_loop_has_all_that_a_study_has(tmp_path: Path) -> None:
         assert losses.epochs == tuple(range(1, EPOCHS + 1))
         assert result.value == losses.values[-1]
         assert [report["loss"] for report in descent(result.trial)] == list(losses.values)
-    assert study.best is min(study.trials, key=lambda result: result.value or 0.0)
+    assert study.best is not None
+    assert study.best.trial == min(study.trials, key=lambda result: result.value or 0.0).trial
     assert Loop.from_json((study.folder / "experiment.json").read_text()) == descent
     assert study.optuna.user_attrs["tunelab.experiment_hash"] == descent.hash
     assert len(held(study.folder, study.name)) == 12

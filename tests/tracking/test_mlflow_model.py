@@ -183,7 +183,7 @@ def test_items_are_taken_as_the_module_takes_them(store: str, tmp_path: Path, ne
     study = study_of(TorchModel(nets.Images), tmp_path / "studies", store, data=data, executor="inline")
     mlflow.set_tracking_uri(store)
     model = load_model(f"runs:/{study.mirror.runs[study.best.trial.number]}/model")
-    x = torch.stack([x for x, _ in Items()]).numpy()
+    x = torch.stack([x for x, _ in map(Items().__getitem__, range(len(Items())))]).numpy()
     assert model.predict(x).tolist() == study.best_model().predict(x).tolist()
     assert str(model.metadata.signature.inputs) == "[Tensor('float32', (-1, 1, 8, 8))]"
     assert study.notes == ()

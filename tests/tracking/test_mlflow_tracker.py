@@ -77,7 +77,8 @@ def small_model() -> TrainedModel:
         "classes",
         ("cat", "dog"),
         scaling,
-        "float64",
+        x_type="float64",
+        dtype="float64",
         seed=0,
         examples=examples,
     )

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:User
 
 def items(data: Any, *, as_given: bool = False) -> "Items":
     source = source_of(data, "train")
-    return Items(source, source, None, Inputs((4,)), "classes", 3, 0, as_given)
+    return Items(source, source, None, Inputs((4,)), "classes", 3, 0, "float32", as_given)
 
 
 def batches(data: Any, size: int | None = 8, **options: Any) -> "ItemBatches":

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:User
 def feed(train: Any = None, validation: Any = None) -> "ItemFeed":
     given = {"train": train, "validation": validation}
     parts = (source_of(Plain() if each is None else each, part) for part, each in given.items())
-    return ItemFeed(Items(*parts, None, Inputs((4,)), "classes", 3, 0, as_given=False), BACKEND)
+    return ItemFeed(Items(*parts, None, Inputs((4,)), "classes", 3, 0, "float32", as_given=False), BACKEND)
 
 
 def measured(one: "ItemFeed") -> list[Any]:

@@ -9,7 +9,7 @@ from tunelab.contracts import Executor
 from tunelab.errors import WorkerError
 from tunelab.trial import Orders, Progress, Trial
 
-PATIENCE = 3
+PATIENCE = 5
 """Times that a worker may die in a row, with no progress between, before a study gives up."""
 
 
@@ -68,6 +68,7 @@ class _Seat:
         self.trials: dict[int, Trial] = {}
         self.stop: list[int] = []
         self._unanswered: deque[Orders] = deque()
+        self._epochs: dict[int, int] = {}
         self._deaths = 0
 
     def send(self, given: Orders) -> None:
@@ -84,11 +85,19 @@ class _Seat:
                 break
             except WorkerError as error:
                 self._replace(error)
-        self._deaths = 0
         self._unanswered.popleft()
+        if self._is_news(progress):
+            self._deaths = 0
         for ended in progress.ended:
             self.trials.pop(ended.trial, None)
+            self._epochs.pop(ended.trial, None)
         return progress
+
+    def _is_news(self, progress: Progress) -> bool:
+        """Return whether a trial got further than ever: one that always kills its process at one place does not."""
+        further = [each for each in progress.reports if each.epoch > self._epochs.get(each.trial, 0)]
+        self._epochs |= {each.trial: each.epoch for each in further}
+        return bool(further or progress.ended)
 
     def _replace(self, error: WorkerError) -> None:
         """Put another worker in the place of one that died, and give it all that is open."""

@@ -12,7 +12,7 @@ import torch
 
 from tunelab.backends import backend_of
 from tunelab.contracts import Array, Layer, Parameter
-from tunelab.experiment import Configuration, Training
+from tunelab.experiments import Configuration, Training
 from tunelab.models import Quadratic
 from tunelab.models.losses import MeanSquaredError
 from tunelab.plugins import announced

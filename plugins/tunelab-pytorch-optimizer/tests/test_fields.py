@@ -15,7 +15,7 @@ import tunelab_pytorch_optimizer
 from tunelab.contracts import Optimizer
 from tunelab.encoding import decode, encode
 from tunelab.errors import ExperimentError
-from tunelab.experiment import Experiment
+from tunelab.experiments import Experiment
 from tunelab.plugins import load
 from tunelab.study.prepare import prepare
 from tunelab.testing.contract import require_contract
