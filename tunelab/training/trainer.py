@@ -118,11 +118,11 @@ class Trainer:
 
     def _require_objective(self, reports: tuple[Report, ...]) -> None:
         """Raise unless the objective was measured; a loss of the person's own may go with outputs of any kind."""
-        objective = self._job.experiment.objective
+        objective, classes = self._job.experiment.objective, self._job.split.outputs or "classes"
         if any(objective not in report.metrics for report in reports):
             raise ExperimentError(
-                f"{objective} was not measured: the module's outputs are not those of classes, (rows, "
-                f"{self._job.split.outputs or 'classes'}); give a metric of your own, metrics={{...}}, or another objective"
+                f"{objective} was not measured: the module's outputs are not those of classes, (rows, {classes}); give a "
+                "metric of your own, metrics={...}, or another objective"
             )
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
