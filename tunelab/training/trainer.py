@@ -121,8 +121,8 @@ class Trainer:
         objective, classes = self._job.experiment.objective, self._job.split.outputs or "classes"
         if any(objective not in report.metrics for report in reports):
             raise ExperimentError(
-                f"{objective} was not measured: the module's outputs are not those of classes, (rows, {classes}); give a "
-                "metric of your own, metrics={...}, or another objective"
+                f"{objective} was not measured: the module's outputs are not those of classes, (rows, {classes}); "
+                "give a metric of your own, metrics={...}, or another objective"
             )
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
