@@ -87,6 +87,14 @@ def test_random_numbers_of_validation_are_the_same_each_time(workers: int) -> No
         one.close()
 
 
+def test_measuring_leaves_the_generators_of_this_process_as_they_were() -> None:
+    torch.manual_seed(0)
+    expected = float(torch.rand(()))
+    torch.manual_seed(0)
+    measured(feed(validation=Noisy()))
+    assert float(torch.rand(())) == expected
+
+
 def test_a_sample_is_a_batch_on_the_backend() -> None:
     x, y = feed(Made(lambda index: (X[index].double(), Y[index].int()))).sample(7)
     assert (tuple(x.shape), x.dtype, y.dtype) == ((7, 4), torch.float32, torch.int64)
