@@ -12,6 +12,7 @@ from torch import nn
 
 from tunelab.backends.pytorch.alike import DROPOUTS
 from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.backends.pytorch.backward import accumulate
 from tunelab.backends.pytorch.losses import explained, row_loss
 from tunelab.backends.pytorch.measure import measured, sums_of
 from tunelab.backends.pytorch.members import Members, Site
@@ -106,7 +107,7 @@ class AlonePasses(Passes):
             (loss * share).backward()
             return loss.detach()
         losses, delta = self._loss.start(out[None], y[None])
-        out.backward(delta[0] * share)
+        accumulate(out, delta[0] * share)
         return losses[0]
 
     def _own_loss(self, rows: Array, out: Any, y: Array) -> Array:

@@ -11,6 +11,7 @@ from torch import nn
 
 from tunelab.backends.pytorch.alike import DROPOUTS, difference, likeness
 from tunelab.backends.pytorch.backend import TorchBackend
+from tunelab.backends.pytorch.recorded import Recordings
 from tunelab.contracts import Array, Backend, Inputs, Loss, Network, Outputs, Passes, Seats, Start, Targets, Tensor
 from tunelab.errors import ExperimentError
 
@@ -95,6 +96,7 @@ class ModuleNetwork(Network):
     Attributes:
         alone: why its members cannot train together, if so.
         shares: they can: whoever trains alone all the same gets the random numbers that it would have in company.
+        recordings: what passes of members together were seen to do.
     """
 
     def __init__(self, build: Callable[[], nn.Module], task: Task, dtype: torch.dtype) -> None:
@@ -108,6 +110,7 @@ class ModuleNetwork(Network):
         self.base = _emptied(module)
         self.alone: str | None = None
         self.shares = False
+        self.recordings = Recordings()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ModuleNetwork) or self._hash != other._hash:
