@@ -67,11 +67,13 @@ def explained(target: torch.Tensor) -> Iterator[None]:
     """Say more than PyTorch where a loss of the person's own does not find the class of a label."""
     try:
         yield
-    except IndexError as error:
-        low, high = (value.item() for value in target.aminmax())
+    except (IndexError, RuntimeError) as error:
         told = str(error).strip().partition("\n")[0]
+        if "out of bounds" not in told:
+            raise
+        low, high = (value.item() for value in target.aminmax())
         raise DataError(
-            f"the loss raised IndexError: {told}; targets of this batch are from {low} to {high}"
+            f"the loss raised {type(error).__name__}: {told}; targets of this batch are from {low} to {high}"
         ) from error
 
 

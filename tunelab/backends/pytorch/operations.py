@@ -33,17 +33,6 @@ class Slot:
         """Return whether both are one tensor under two names."""
         return (self.storage, self.layout, self.start) == (other.storage, other.layout, other.start)
 
-    @property
-    def dense(self) -> bool:
-        """Whether each place of the memory belongs to one element."""
-        shape, strides, _ = self.layout
-        expected = 1
-        for stride, size in sorted(zip(strides, shape, strict=True)):
-            if size > 1 and stride != expected:
-                return False
-            expected *= size
-        return True
-
 
 @dataclass
 class Operation:
@@ -159,32 +148,20 @@ def write_in_place(operations: Sequence[Operation], kept: Set[StorageWeakRef]) -
         operations: changed in place.
         kept: what is read when all are done.
     """
-    lies: dict[Slot, StorageWeakRef] = {}
     last: dict[StorageWeakRef, int] = {}
     outside = set(kept)
     for index, operation in enumerate(operations):
-        for slot in (*operation.reads, *operation.results):
-            if slot is not None:
-                lies[slot] = slot.storage
-                last[slot.storage] = index
-                if not slot.made:
-                    outside.add(slot.storage)
+        for slot in (*operation.reads, *filter(None, operation.results)):
+            last[slot.storage] = index
+            if not slot.made:
+                outside.add(slot.storage)
     for index, operation in enumerate(operations):
         if operation.call not in IN_PLACE or not isinstance(operation.args[0], Slot):
             continue
         (made,), first = operation.results, operation.args[0]
         assert made is not None
-        old, new = lies[first], lies[made]
-        alone = sum(lies[slot] == old for slot in set(operation.reads)) == 1
-        if old in outside or last[old] > index or old == new or not alone or not _fits(made, first):
+        once = sum(slot.storage == first.storage for slot in set(operation.reads)) == 1
+        if first.storage in outside or last[first.storage] > index or not once or made.layout != first.layout:
             continue
         operation.call, name = IN_PLACE[operation.call]
         operation.kwargs |= {name: first} if name else {}
-        last[old] = last[new]
-        lies.update((slot, old) for slot, storage in lies.items() if storage == new)
-
-
-def _fits(made: Slot, first: Slot) -> bool:
-    """Return whether one tensor can lie where another does."""
-    (shape, _, dtype), (other, _, kind) = made.layout, first.layout
-    return (shape, dtype) == (other, kind) and first.dense

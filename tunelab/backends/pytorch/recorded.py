@@ -72,8 +72,12 @@ class _Seen:
             return function(*given)
         if self._calls == PATIENCE + 1:
             return self._tried(function, given, written)
-        with torch.no_grad():
-            return self._program(*chain.from_iterable(given))
+        try:
+            with torch.no_grad():
+                return self._program(*chain.from_iterable(given))
+        except Exception:
+            function(*given)  # which tells more of what is wrong
+            raise
 
     def _tried(self, function: Callable[..., Any], given: Groups, written: Sequence[Tensor]) -> Any:
         """Run program and function; forget the program unless both did the same, bit for bit."""

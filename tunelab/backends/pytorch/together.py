@@ -80,11 +80,10 @@ class TogetherPasses(Passes):
         """Run a function of all members' tensors and a batch, as it was seen to do it before."""
         if self._base.training != training:
             self._base.train(training)
-        noise = self._noise(batch)
-        given = (self._leaves, self._grads, self._buffers, self._rates, noise, batch)
-        shapes = tuple((t.shape, t.stride(), t.dtype) for t in batch)
+        key = (what, *((t.shape, t.stride(), t.dtype) for t in batch), *self._settled)
         with explained(batch[-1]) if len(batch) > 1 else nullcontext():
-            return self._recordings.run((what, shapes, *self._settled), function, given, self._written)
+            given = (self._leaves, self._grads, self._buffers, self._rates, self._noise(batch), batch)
+            return self._recordings.run(key, function, given, self._written)
 
     def _learn(self, share: float, add: bool, *given: Sequence[Array]) -> Array:
         """Write the gradients of a part of a batch, which is a share of it, or add them; return its losses `(P,)`."""
