@@ -16,6 +16,7 @@ from tunelab.study.suggest import defaults, grid
 from .rig import bowl, flat_bowl, search, story
 
 TRIALS = {"tpe": 40, "random": 20, "qmc": 20, "cmaes": 30, "gp": 16, "nsgaii": 70, "grid": 99}
+NAMES = [pytest.param(name, marks=pytest.mark.torch) if name == "gp" else name for name in TRIALS]
 
 
 def test_every_sampler_is_tested() -> None:
