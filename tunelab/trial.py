@@ -281,15 +281,15 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A trial that had its place where it trained before, and had finished some epochs there.
+    """A trial that another worker had before.
 
     Attributes:
         trial: the trial.
-        epoch: so many of them.
+        epoch: epochs that it had finished in its place; None where it waited for one.
     """
 
     trial: Trial
-    epoch: int
+    epoch: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,3 +127,41 @@ def last_weights(made: Experiment, trial: Trial) -> Mapping[str, np.ndarray]:
 
 def test_one_core_is_left_for_the_engine() -> None:
     assert default_workers() == max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def test_whoever_takes_over_answers_as_if_nobody_had_died() -> None:
+    """Round for round, where workers are killed, and where the first rounds are known and nobody trains them."""
+    with TeamExecutor(inline, 2) as team:
+        expected = follow(team, ORDERS).progress
+    with TeamExecutor(inline, 2) as team:
+        found = list(_with_deaths(team, deaths={2, 5, 6}))
+    assert list(map(without_place, found)) == list(map(without_place, expected[: len(found)]))
+    made = []
+
+    def counted() -> InlineExecutor:
+        made.append(inline())
+        return made[-1]
+
+    with TeamExecutor(counted, 2) as team:
+        again = list(_passed_over(team, expected[:7], len(expected)))
+    assert list(map(without_place, again)) == list(map(without_place, expected[7:]))
+    assert len(made) == 2
+
+
+def _with_deaths(team: TeamExecutor, deaths: set[int]) -> Iterator[Progress]:
+    for turn in range(14):
+        team.send(ORDERS.get(turn, Orders()))
+        if turn in deaths:
+            for seat in team._seats:
+                seat.close()
+        yield team.receive()
+
+
+def _passed_over(team: TeamExecutor, known: Sequence[Progress], rounds: int) -> Iterator[Progress]:
+    for turn in range(rounds):
+        team.send(ORDERS.get(turn, Orders()))
+        if turn < len(known):
+            assert all(seat._executor is None for seat in team._seats), "nobody is started before there is work"
+            team.pass_over(known[turn])
+        else:
+            yield team.receive()

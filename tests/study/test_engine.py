@@ -209,12 +209,12 @@ def test_a_study_goes_on_when_workers_are_killed_and_ends_as_if_they_had_not_bee
     def kill(_: Snapshot) -> None:
         children = subprocess.run(["pgrep", "-P", str(os.getpid())],
                                   capture_output=True, text=True, check=False).stdout.split()  # fmt: skip
-        if children and len(killed) < 6 and dice.random() < 0.3:
+        if children and len(killed) < 6 and dice.random() < 0.5:
             killed.append(int(dice.choice(children)))
             os.kill(killed[-1], signal.SIGKILL)
 
     def outcome(**settings: Any) -> Any:
-        study = search(wine(), tmp_path, trials=40, executor="process", workers=2, sampler="random", **settings)
+        study = search(wine(), tmp_path, trials=40, executor="process", workers=2, **settings)
         return [(r.trial.params, r.state, r.value, r.curves["val_loss"]) for r in study.trials]
 
     expected = outcome()

@@ -240,7 +240,7 @@ def test_a_worker_that_dies_again_and_again_at_the_end_costs_the_test_metrics_al
     study = search(wine(test=0.2), tmp_path, trials=3)
     assert study.test == {}
     (note,) = study.notes
-    assert note == "the best trial is neither tested nor exported: the training process 7 ended with code -9"
+    assert note.startswith("the best trial is neither tested nor exported: the training process 7 ended with code -9")
     assert study.best_model().predict(study.experiment.data.load().x).shape == (178,)
 
 

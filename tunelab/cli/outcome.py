@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from tunelab.cli.options import FOLDER
 from tunelab.cli.progress import Scope, shown
 from tunelab.errors import RunError
 from tunelab.study.ledger import Snapshot
@@ -115,8 +116,14 @@ def print_kept(snapshot: Snapshot, scope: Scope, folder: Path) -> None:
         f"{_counts(snapshot)}; marked as interrupted: {unfinished}",
         err=True,
     )
+    typer.echo(f"to go on: tunelab resume {_named(folder, snapshot.study)}", err=True)
     if snapshot.best is not None:
         _print_best(snapshot.best, scope, err=True)
+
+
+def _named(folder: Path, study: str) -> str:
+    """Return what a study is called on the command line: its name where studies are usually kept, or its folder."""
+    return study if folder == FOLDER else str(folder / study)
 
 
 def _counts(snapshot: Snapshot) -> str:

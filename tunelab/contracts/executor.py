@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tunelab.errors import WorkerError
+
 if TYPE_CHECKING:
     from tunelab.trial import Orders, Progress
 
@@ -33,6 +35,10 @@ class Executor(ABC):
     A caller may send orders ahead of the progress that it has received; a worker then never waits for the caller.
     """
 
+    def start(self) -> None:
+        """Start what takes its time, if that has not been done."""
+        return
+
     @abstractmethod
     def send(self, orders: "Orders") -> None:
         """Queue the orders of the next round."""
@@ -44,6 +50,14 @@ class Executor(ABC):
         Raises:
             WorkerError: the worker is gone.
         """
+
+    def pass_over(self, progress: "Progress") -> None:
+        """Take the progress of the oldest round not received yet as known: nobody trains it.
+
+        Raises:
+            WorkerError: an executor that cannot.
+        """
+        raise WorkerError(f"a study that trains in {type(self).__name__} cannot be resumed")
 
     @abstractmethod
     def close(self) -> None:

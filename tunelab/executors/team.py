@@ -30,17 +30,14 @@ class TeamExecutor(Executor):
     Args:
         make: makes one worker's executor.
         workers: how many.
-        at_once: start them now, and not when they are needed first.
     """
 
-    def __init__(self, make: Callable[[], Executor], workers: int, *, at_once: bool = True) -> None:
+    def __init__(self, make: Callable[[], Executor], workers: int) -> None:
         self._seats = [_Seat(make) for _ in range(workers)]
         self._sent = self._received = 0
-        if at_once:
-            self.start()
 
     def start(self) -> None:
-        """Start the workers that have not been."""
+        """Start the workers that do not run; they are when they are needed first, at the latest."""
         for seat in self._seats:
             seat.start()
 
@@ -83,6 +80,7 @@ class _Seat:
         self.stop: list[int] = []
         self._make = make
         self._executor: Executor | None = None
+        self._is_new = True
         self._unanswered: deque[Orders] = deque()
         self._epochs: dict[int, int] = {}  # of those that have taken their places
         self._deaths = 0
@@ -91,14 +89,9 @@ class _Seat:
         """Start a worker, if there is none, and tell it all that the last one had been told and did not finish."""
         if self._executor is not None:
             return
-        self._executor = self._make()
-        later = {trial.number for orders in self._unanswered for trial in orders.start}
-        mine = [trial for number, trial in self.trials.items() if number not in later]
-        going = tuple(Going(trial, self._epochs[trial.number]) for trial in mine if trial.number in self._epochs)
-        waiting = tuple(trial for trial in mine if trial.number not in self._epochs)
-        for turn, orders in enumerate(self._unanswered):
-            first = replace(orders, going=going, start=(*waiting, *orders.start))
-            self._executor.send(orders if turn else first)
+        self._executor, self._is_new = self._make(), True
+        for orders in self._unanswered:
+            self._pass_on(orders)
 
     def send(self, given: Orders) -> None:
         """Pass on the orders, but for whom to stop: those of this worker's own trials that are to end by now."""
@@ -106,7 +99,7 @@ class _Seat:
         self.trials |= {trial.number: trial for trial in given.start}
         self._unanswered.append(orders)
         if self._executor is not None:
-            self._executor.send(orders)
+            self._pass_on(orders)
 
     def receive(self) -> Progress:
         """Return the progress of the oldest round, whoever trains it in the end."""
@@ -117,7 +110,7 @@ class _Seat:
                 break
             except WorkerError as error:
                 self._replace(error)
-        if progress.reports or progress.ended:
+        if self._is_news(progress):
             self._deaths = 0
         self.answered(progress)
         return progress
@@ -125,11 +118,27 @@ class _Seat:
     def answered(self, progress: Progress) -> None:
         """Note where the trials are after a round."""
         self._unanswered.popleft()
-        self._epochs |= dict.fromkeys(progress.began, 0)
-        self._epochs |= {report.trial: report.epoch for report in progress.reports}
+        for number in progress.began:
+            self._epochs.setdefault(number, 0)
+        for report in progress.reports:
+            self._epochs[report.trial] = max(report.epoch, self._epochs.get(report.trial, 0))
         for ended in progress.ended:
             self.trials.pop(ended.trial, None)
             self._epochs.pop(ended.trial, None)
+
+    def _pass_on(self, orders: Orders) -> None:
+        """Send orders; the first ones of a new worker also say where the trials are."""
+        assert self._executor is not None
+        if self._is_new:
+            later = {trial.number for each in self._unanswered for trial in each.start}
+            mine = [trial for number, trial in self.trials.items() if number not in later]
+            orders = replace(orders, going=tuple(Going(trial, self._epochs.get(trial.number)) for trial in mine))
+        self._is_new = False
+        self._executor.send(orders)
+
+    def _is_news(self, progress: Progress) -> bool:
+        """Return whether a trial got further than ever: a loop that kills its process at one place does not."""
+        return bool(progress.ended) or any(each.epoch > self._epochs.get(each.trial, 0) for each in progress.reports)
 
     def close(self) -> None:
         """Stop the worker."""

@@ -17,7 +17,6 @@ from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.errors import AllTrialsFailed, WorkerError
-from tunelab.executors.team import TeamExecutor
 from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.rounds import Round
@@ -100,19 +99,18 @@ class Engine:
         self._idle = 0
         self._begun = False
 
-    def replay(self, rounds: Iterable[Round], team: TeamExecutor) -> None:
+    def replay(self, rounds: Iterable[Round]) -> None:
         """Do again what a study that was cut off had done: its rounds are known, and nobody trains them.
 
         Args:
             rounds: those, from the first on.
-            team: the executor, whose workers start when they are needed first.
         """
         for known in rounds:
             self.ledger.now = partial(float, known.at)
             if not self._begun:
                 self.ledger.began = known.at - known.progress.seconds
                 self._order_ahead()
-            team.pass_over(known.progress)
+            self._executor.pass_over(known.progress)
             self._take(known.progress)
             self._executor.send(self._orders())
         away = time.time() - self.ledger.now()

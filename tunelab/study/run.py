@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.contracts import Tracker, Work
+from tunelab.contracts import Executor, Tracker, Work
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
@@ -178,8 +178,9 @@ def search_by(
     workers, timeout, register = file.workers, file.timeout, file.register
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        team = EXECUTORS[plan.executor](regime.work(home), workers, at_once=known is None)
-        worker = cleanup.enter_context(team)
+        worker = cleanup.enter_context(EXECUTORS[plan.executor](regime.work(home), workers))
+        if known is None:
+            worker.start()
         study = _optuna_study(experiment, home, plan.storage, plan.sampler, plan.pruner)
         trials = _enqueue(experiment, study, file.sampler, file.trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
@@ -204,8 +205,9 @@ def search_by(
         )
         ledger, finished = engine.ledger, Finished()
         try:
-            with _past(study, ledger):
-                engine.replay(known or (), team)
+            if known is not None:
+                with _past(study, ledger):
+                    engine.replay(known)
             engine.run()
             if ledger.best is not None:
                 finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
@@ -257,23 +259,11 @@ def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
         yield
 
 
-class MakeTeam(Protocol):
-    """Makes what trains a study: of a job, with so many workers, now or when they are needed first."""
-
-    def __call__(self, job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
-        """Return it."""
-
-
-def _processes(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
-    return TeamExecutor(lambda: ProcessExecutor(job), workers, at_once=at_once)
-
-
-def _inline(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
-    return TeamExecutor(lambda: InlineExecutor(job), workers, at_once=at_once)
-
-
-EXECUTORS: dict[str, MakeTeam] = {"process": _processes, "inline": _inline}
-"""How a study trains, by name."""
+EXECUTORS: dict[str, Callable[[Work, int], Executor]] = {
+    "process": lambda job, workers: TeamExecutor(lambda: ProcessExecutor(job), workers),
+    "inline": lambda job, workers: TeamExecutor(lambda: InlineExecutor(job), workers),
+}
+"""How a study trains, by name: given the job, and how many workers are wanted."""
 
 
 @singledispatch

@@ -121,6 +121,7 @@ class Trainer:
             events += self._finish(population, reports)
         except Exception as error:
             events += self._restart_apart(population, error)
+        events.sort(key=lambda event: event.trial)  # whoever was admitted first: a pruner sees one after another
         return (
             tuple(event for event in events if isinstance(event, Report)),
             tuple(event for event in events if isinstance(event, Ended)),
@@ -146,21 +147,24 @@ class Trainer:
 
     def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
         """Bring trials to where they were, each alone, and give them their places again."""
+        yield from self._enqueue(tuple(each.trial for each in going if each.epoch is None))
         for each in going:
+            if each.epoch is None:
+                continue
             try:
                 configuration = self._job.experiment.configure(dict(each.trial.params))
                 cohort = self._fit(self._cohort(configuration))
-                self._population(cohort).admit([self._again(each, configuration, cohort)])
+                self._population(cohort).admit([self._again(each.trial, each.epoch, configuration, cohort)])
             except Exception as error:
                 yield _failed(each.trial.number, error)
 
-    def _again(self, going: Going, configuration: Configuration, cohort: Cohort) -> Member:
+    def _again(self, trial: Trial, epoch: int, configuration: Configuration, cohort: Cohort) -> Member:
         """Return a member as it was after some epochs: from its checkpoint on, if it has one, trained once more."""
-        member = Member.new(going.trial, configuration, self._network(configuration), cohort.steps, self._backend)
-        self._checkpoints.restore(member, going.epoch)
+        member = Member.new(trial, configuration, self._network(configuration), cohort.steps, self._backend)
+        self._checkpoints.restore(member, epoch)
         alone = Population(cohort, self._feed, self._backend, self._job.experiment.diverged_above)
         alone.admit([member])
-        while alone.members and member.epoch < going.epoch:
+        while alone.members and member.epoch < epoch:
             for _ in alone.epoch():
                 pass
         if not alone.release(lambda _: True):

@@ -1,0 +1,47 @@
+"""Rounds come back from the disk as they were."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tunelab.errors import StoreError
+from tunelab.study.rounds import ROUNDS, Round, Rounds
+from tunelab.trial import Ended, Progress, Report, State
+
+PROGRESS = Progress(
+    began=(3, 4),
+    reports=(Report(3, 1, 20, {"loss": 0.1 + 0.2, "val_loss": math.inf}), Report(4, 7, 140, {"loss": 1e-300})),
+    ended=(Ended(5, State.DIVERGED, 2, 31, 'loss was "nan"\nat step 31'), Ended(6, State.COMPLETE, 7, 140)),
+    members=2,
+    capacity=16,
+    seconds=0.25,
+    notes=("trials train one at a time: why",),
+)
+
+
+def test_a_round_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    rounds.append(PROGRESS, 1795628879.9760802)
+    rounds.append(Progress(), 2.0)
+    assert list(rounds.known()) == [Round(PROGRESS, 1795628879.9760802), Round(Progress(), 2.0)]
+
+
+def test_a_new_study_knows_none(tmp_path: Path) -> None:
+    assert list(Rounds(tmp_path).known()) == []
+
+
+def test_a_torn_line_is_cut_off_so_that_the_next_stands_alone(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    rounds.append(PROGRESS, 1.0)
+    with (tmp_path / ROUNDS).open("ab") as file:
+        file.write(b'{"began": [')
+    assert len(list(rounds.known())) == 1
+    rounds.append(Progress(), 2.0)
+    assert [known.at for known in rounds.known()] == [1.0, 2.0]
+
+
+def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / ROUNDS).mkdir()
+    with pytest.raises(StoreError, match=r"rounds\.jsonl cannot be written: "):
+        Rounds(tmp_path).append(PROGRESS, 1.0)
