@@ -1,7 +1,8 @@
 """`tunelab reproduce`: train one trial of MLflow's again, alone, and say whether it comes out as it did."""
 
-import os
+import sys
 import warnings
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +31,6 @@ def reproduce(
 ) -> None:
     """Train one trial again, alone, and compare its curves point by point: 0 if they are equal, 3 if they differ."""
     with exit_codes(debug=debug), StopSignal():
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's own, at import
             from tunelab.tracking.mlflow_recorded import recorded_trial
@@ -41,8 +41,9 @@ def reproduce(
         from tunelab.cli.reproduction import json_line, print_reproduction
         from tunelab.study.reproduce import trained_again
 
-        typer.echo(f"training {recorded.title} again: {recorded.epochs} epochs", err=True)
-        found = trained_again(recorded, experiment)
+        typer.echo(f"training {recorded.title} again, alone: {recorded.epochs} epochs in MLflow", err=True)
+        with redirect_stdout(sys.stderr):  # what a loop prints is no result
+            found = trained_again(recorded, experiment)
         if as_json:
             typer.echo(json_line(found))
         else:

@@ -48,6 +48,8 @@ def print_reproduction(found: Reproduction) -> None:
 
 
 def _how(found: Reproduction) -> str:
+    if not found.comparisons and found.equal:
+        return ": it ended before its first epoch did, as before"
     if found.exact:
         return ", bit for bit"
     if found.equal:
@@ -70,7 +72,7 @@ def _differences(found: Reproduction) -> Iterator[str]:
 
 def _causes(found: Reproduction) -> Iterator[str]:
     for change in found.changes:
-        yield f"changed since: {change}"
+        yield f"{'changed since, to no effect' if found.equal else 'may be why'}: {change}"
     if not found.trial.versions:
         yield "note: with which versions it was run is not recorded; an earlier tunelab wrote this run"
     if not found.equal and not found.changes:

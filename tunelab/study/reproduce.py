@@ -109,9 +109,10 @@ def rebuilt(recorded: RecordedTrial, given: Searchable | None = None) -> Searcha
         return kind.from_json(recorded.experiment_json) if given is None else given.restored(recorded.experiment_json)
     except TunelabError as error:
         source = "MLflow alone" if given is None else "MLflow and what was given"
+        kept = f" (a copy is in MLflow, with the run {recorded.study_run})" if recorded.source is not None else ""
         raise ExperimentError(
             f"{recorded.title} cannot be rebuilt from {source}: {error}. What MLflow does not hold - arrays, data and "
-            "functions of your own, a loop - is taken from the file that defines the experiment: "
+            f"functions of your own, a loop - is taken from the file that defines the experiment{kept}: "
             f"tunelab reproduce {recorded.run_id} --file FILE[:NAME], or reproduce(..., experiment=...) from Python"
         ) from error
 
@@ -183,14 +184,20 @@ def _curves(reports: Iterable[Report]) -> dict[str, Curve]:
 
 
 def _otherwise(recorded: RecordedTrial, ended: Ended | None) -> str | None:
-    """Return how the trial ended otherwise than it did, in words."""
-    state = ended.state if ended else None
-    if state is recorded.state or (recorded.state in _CUT_SHORT and state in (None, State.COMPLETE)):
+    """Return how the trial ended otherwise than it did, in words; of one that diverged, that is its loss too."""
+    before, now = recorded.state, ended.state if ended else None
+    if now is before and (before is not State.DIVERGED or ended is None or ended.why == recorded.reason):
         return None
-    before = f"it was {recorded.state} after {_epochs(recorded.epochs)}"
+    if before in _CUT_SHORT and now in (None, State.COMPLETE):
+        return None
+    then = f"it was {before} after {_epochs(recorded.epochs)}{_because(recorded.reason)}"
     if ended is None:
-        return f"{before}, and trains on now"
-    return f"{before}, and is {ended.state} after {_epochs(ended.epoch)} now{f': {ended.why}' if ended.why else ''}"
+        return f"{then}, and trains on now"
+    return f"{then}, and is {now} after {_epochs(ended.epoch)} now{_because(ended.why)}"
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _epochs(count: int) -> str:

@@ -1,6 +1,9 @@
 """Reads a trial back from MLflow."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +20,7 @@ from tunelab.tracking.store_check import is_usable
 from tunelab.tracking.tracking_uri import redacted, resolve_tracking_uri, sqlite_file
 from tunelab.trial import Curve, State
 
+_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 _NAMED = 5  # trials of a study that a message lists
 
 
@@ -67,6 +71,7 @@ class _Reader:
             number=int(tags["tunelab.trial"]),
             seed=int(tags["tunelab.seed"]),
             state=State(tags["tunelab.state"]),
+            reason=tags["tunelab.reason"].partition("\n")[0] if "tunelab.reason" in tags else None,
             params=_params(run),
             curves={name: self._curve(run_id, name) for name in sorted(run.data.metrics)},
             experiment_json=self._experiment(parent),
@@ -143,8 +148,20 @@ class _Reader:
         """Return an artifact's text; None where there is none of this name."""
         if name not in {artifact.path for artifact in self._client.list_artifacts(run.info.run_id)}:
             return None
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, _without_bar():
             return Path(self._client.download_artifacts(run.info.run_id, name, folder)).read_text()
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Keep MLflow from drawing a progress bar for a few kilobytes."""
+    wanted = os.environ.get(_BAR)
+    os.environ[_BAR] = "false"
+    try:
+        yield
+    finally:
+        del os.environ[_BAR]
+        os.environ.update({} if wanted is None else {_BAR: wanted})
 
 
 def _title(run: Run) -> str:

@@ -166,7 +166,7 @@ class StudyRun:
             "tunelab.experiment_hash": study.experiment_hash,
             "tunelab.seed": str(study.seed),
             **{VERSION_TAG + name: version for name, version in study.versions.items()},
-            PLATFORM_TAG: study.platform,
+            **({PLATFORM_TAG: study.platform} if study.platform else {}),
         }
         start = round(self._began.at * 1000)
         run = self._find() or self._client.create_run(self._state.experiment_id or "", start, tags).info.run_id

@@ -17,6 +17,7 @@ class RecordedTrial:
         study_run: of the study's run.
         number, seed: as in `Trial`.
         state: how it ended.
+        reason: why, where it did not complete: the first line.
         params: flat hyperparameters, as text.
         curves: every metric over the epochs.
         experiment_json: the experiment of the study.
@@ -34,6 +35,7 @@ class RecordedTrial:
     number: int
     seed: int
     state: State
+    reason: str | None
     params: Mapping[str, str]
     curves: Mapping[str, Curve]
     experiment_json: str
