@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from tunelab import Choice, Experiment, Float, Study, Trial, experiment
 from tunelab.errors import DataError, ExperimentError, StoreError
@@ -152,6 +153,14 @@ def test_an_epoch_that_is_missing_is_told(study: Study, store: Store) -> None:
     (differing,) = [each for each in found.comparisons if each.differing]
     assert (differing.metric, [point.epoch for point in differing.differing]) == ("lr", [2])
     assert differing.differing[0].recorded is None
+
+
+def test_what_was_logged_last_for_an_epoch_counts(study: Study, store: Store) -> None:
+    run = run_of(study, State.COMPLETE)
+    for value, stamp in ((9.0, 2**42), (8.0, 2**42 - 1)):
+        MlflowClient(store.uri).log_metric(run, "val_loss", value, timestamp=stamp, step=2)
+    (differing,) = [each for each in reproduce(run, tracking_uri=store.uri).comparisons if each.differing]
+    assert [(point.epoch, point.recorded) for point in differing.differing] == [(2, 9.0)]
 
 
 def test_other_data_are_told(study: Study, store: Store, rows: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tunelab import Choice, Experiment, Float, Trial, experiment, plugins
+from tunelab.data import Wine
 from tunelab.optimizers import SGD
 from tunelab.plugins import Listing
 from tunelab.study.software import platform_now, versions_of
@@ -36,6 +37,14 @@ def test_the_distribution_that_brought_a_plugin_is_named(monkeypatch: pytest.Mon
     monkeypatch.setattr(plugins, "announced", lambda: known)
     given = Experiment(name="a", data="wine", model="mlp", optimizer=Choice("adam", Theirs))
     assert versions_of(given) == {**BASE, "their-rules": "4.5.6"}
+
+
+def test_the_distribution_that_brought_the_data_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = Listing("dataset", "wine", "their-wine", "7.8.9", "tunelab.data.wine:Wine")
+    known = {**plugins.announced(), "dataset": {"wine": (listing,)}}
+    monkeypatch.setattr(plugins, "announced", lambda: known)
+    given = Experiment(name="a", data=Wine(), model="mlp", optimizer="adam")
+    assert versions_of(given) == {**BASE, "their-wine": "7.8.9"}
 
 
 def test_a_loop_has_the_packages_of_its_file() -> None:

@@ -1,7 +1,6 @@
 """`tunelab reproduce`: train one trial of MLflow's again, alone, and say whether it comes out as it did."""
 
 import sys
-import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +30,7 @@ def reproduce(
 ) -> None:
     """Train one trial again, alone, and compare its curves point by point: 0 if they are equal, 3 if they differ."""
     with exit_codes(debug=debug), StopSignal():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's own, at import
-            from tunelab.tracking.mlflow_recorded import recorded_trial
+        from tunelab.tracking.recorded import recorded_trial
 
         recorded = recorded_trial(run_id, tracking_uri)
         experiment = _experiment(recorded, file)

@@ -71,8 +71,9 @@ def _differences(found: Reproduction) -> Iterator[str]:
 
 
 def _causes(found: Reproduction) -> Iterator[str]:
+    effect = "changed since, to no effect" if found.exact else "changed since" if found.equal else "may be why"
     for change in found.changes:
-        yield f"{'changed since, to no effect' if found.equal else 'may be why'}: {change}"
+        yield f"{effect}: {change}"
     if not found.trial.versions:
         yield "note: with which versions it was run is not recorded; an earlier tunelab wrote this run"
     if not found.equal and not found.changes:

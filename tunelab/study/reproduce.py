@@ -17,7 +17,7 @@ from tunelab.study.compare import Comparison, compare
 from tunelab.study.recorded_suggest import RecordedSuggest
 from tunelab.study.run import regime_of
 from tunelab.tracking.mlflow_names import accepted_keys
-from tunelab.tracking.recorded import RecordedTrial
+from tunelab.tracking.recorded import RecordedTrial, recorded_trial
 from tunelab.trial import OBJECTIVE, Curve, Ended, Orders, Report, State, Trial, Value
 
 TOLERANCE = 1e-4
@@ -86,8 +86,6 @@ def reproduce(run_id: str, *, experiment: Searchable | None = None, tracking_uri
     >>> again.equal, again.exact, again.changes
     (True, True, ())
     """
-    from tunelab.tracking.mlflow_recorded import recorded_trial  # imports MLflow
-
     recorded = recorded_trial(run_id, tracking_uri)
     return trained_again(recorded, rebuilt(recorded, experiment))
 

@@ -33,9 +33,8 @@ def versions_of(experiment: Searchable) -> dict[str, str]:
         known = _version(package)
         if known is not None:
             found[package] = known
-    for node in experiment.nodes.values():
-        for plugin in classes(node):
-            found.update(_brought(plugin))
+    for plugin in _plugins(experiment):
+        found.update(_brought(plugin))
     return found
 
 
@@ -54,6 +53,14 @@ def platform_now() -> str:
     return ", ".join(part.strip() for part in parts if part.strip())
 
 
+def _plugins(experiment: Searchable) -> Iterator[type[Plugin]]:
+    """Yield the class of every plugin that may have a part in it, its data set's too."""
+    for node in experiment.nodes.values():
+        yield from classes(node)
+    if isinstance(experiment, Experiment) and experiment.data is not None:
+        yield type(experiment.data)
+
+
 @singledispatch
 def _packages(experiment: Searchable) -> Iterator[str]:
     """Yield the packages that an experiment of this kind uses beside its plugins."""
@@ -67,8 +74,6 @@ def _(experiment: Experiment) -> Iterator[str]:
     for own in (experiment.loss, *experiment.metrics.values()):
         if callable(own):
             yield _package(own)
-    if experiment.data is not None:
-        yield from _brought(type(experiment.data))
 
 
 @_packages.register

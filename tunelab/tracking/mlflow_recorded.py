@@ -24,17 +24,8 @@ _BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 _NAMED = 5  # trials of a study that a message lists
 
 
-def recorded_trial(run_id: str, tracking_uri: str | None = None) -> RecordedTrial:
-    """Return what MLflow holds of a trial.
-
-    Args:
-        run_id: of the trial's run.
-        tracking_uri: where it is; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
-
-    Raises:
-        StoreError: no such store, no such run, or a part of it that is gone.
-        ExperimentError: a run that is no trial of tunelab's, or one that has not ended.
-    """
+def read_trial(run_id: str, tracking_uri: str | None) -> RecordedTrial:
+    """Return what MLflow holds of a trial; `recorded_trial` says what it raises."""
     uri = resolve_tracking_uri(tracking_uri)
     file = sqlite_file(uri)
     if file is not None and not file.exists():

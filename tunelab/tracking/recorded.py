@@ -1,5 +1,6 @@
 """What MLflow holds of a trial: all that is needed to train it again, and its curves."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +56,21 @@ class RecordedTrial:
     def epochs(self) -> int:
         """How far its curves reach."""
         return max((curve.epochs[-1] for curve in self.curves.values()), default=0)
+
+
+def recorded_trial(run_id: str, tracking_uri: str | None = None) -> RecordedTrial:
+    """Return what MLflow holds of a trial. MLflow is imported in this process, which takes a second.
+
+    Args:
+        run_id: of the trial's run.
+        tracking_uri: where it is; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
+
+    Raises:
+        StoreError: no such store, no such run, or a part of it that is gone.
+        ExperimentError: a run that is no trial of tunelab's, or one that has not ended.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, at import and at its queries
+        from tunelab.tracking.mlflow_recorded import read_trial
+
+        return read_trial(run_id, tracking_uri)
