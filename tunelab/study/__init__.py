@@ -2,7 +2,8 @@
 
 from tunelab.study.ledger import Snapshot
 from tunelab.study.reproduce import Reproduction, reproduce
+from tunelab.study.resume import resume
 from tunelab.study.run import run
 from tunelab.study.study import Study
 
-__all__ = ["Reproduction", "Snapshot", "Study", "reproduce", "run"]
+__all__ = ["Reproduction", "Snapshot", "Study", "reproduce", "resume", "run"]

@@ -1,12 +1,15 @@
 """The folder of one study: `studies/digits-3`, made once and never taken twice."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from tunelab.errors import StoreError
 
 CHECKPOINTS = "checkpoints"
-"""The folder within a study's, in which each trial of a loop has one for its checkpoint."""
+"""The folder within a study's, in which each trial that trains has one for its checkpoint."""
 
 
 def new_folder(root: Path, experiment: str) -> Path:
@@ -41,3 +44,18 @@ def folders(root: Path, experiment: str) -> list[Path]:
 
 def _number(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let no other process work on the study of this folder meanwhile; the kernel lets go of what a dead one held.
+
+    Raises:
+        StoreError: another process does.
+    """
+    with (folder / "study.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{folder.name} is running; wait until it has ended, or stop it") from None
+        yield

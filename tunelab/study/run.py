@@ -2,19 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.contracts import Executor, Tracker, Work
+from tunelab.contracts import Tracker, Work
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
@@ -24,17 +24,21 @@ from tunelab.loop import Loop
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
+from tunelab.study.folder import held as held_folder
 from tunelab.study.folder import new_folder
+from tunelab.study.journal import OneWriterJournal
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.loop_regime import LoopRegime
 from tunelab.study.narrow import SearchMode, held, narrowed
 from tunelab.study.population_regime import PopulationRegime
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regime import Regime
+from tunelab.study.rounds import Round, Rounds
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.software import platform_now, versions_of
 from tunelab.study.storage import masked, open_storage
 from tunelab.study.study import Study
+from tunelab.study.study_file import StudyFile
 from tunelab.study.suggest import defaults, grid, searched, shared
 from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
@@ -43,6 +47,9 @@ from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecor
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
+
+EXPERIMENT = "experiment.json"
+"""What a study searches, in its folder."""
 
 
 def run(
@@ -64,6 +71,7 @@ def run(
     register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
+    source: str | None = None,
     watch: Callable[[Snapshot], None] = lambda _: None,
 ) -> Study:
     """Search an experiment and return what was found.
@@ -89,6 +97,7 @@ def run(
         register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
+        source: by which `FILE:NAME` a command line finds the experiment again, to resume the study.
         watch: called with the progress, at the start and after every round of training.
 
     Raises:
@@ -114,21 +123,75 @@ def run(
     if register is not None:
         _check_register(register, regime, mirror)
     home = new_folder(Path(folder), experiment.name)
+    file = StudyFile(
+        wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
+        workers, storage and masked(storage),
+    )  # fmt: skip
+    file.save(home)
+    (home / EXPERIMENT).write_text(experiment.to_json())
+    plan = Plan(file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file)
+    with held_folder(home):
+        return search_by(plan, mirror, watch)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for one study.
+
+    Attributes:
+        file: the settings.
+        wanted, experiment: what was given, and what is searched of it.
+        sampler, pruner: Optuna's.
+        regime: how trials train.
+        home: the study's folder.
+        storage: Optuna's URL, password and all; None for the journal in the folder.
+        executor: where trials train, by name.
+        source_file: the file that defines the experiment, where there is one.
+    """
+
+    file: StudyFile
+    wanted: Searchable
+    experiment: Searchable
+    sampler: BaseSampler
+    pruner: BasePruner
+    regime: Regime
+    home: Path
+    storage: str | None
+    executor: str
+    source_file: Path | None
+
+
+def search_by(
+    plan: Plan, mirror: Tracker, watch: Callable[[Snapshot], None], known: Sequence[Round] | None = None
+) -> Study:
+    """Search as planned, or go on after the rounds that are known, and return what was found.
+
+    Args:
+        plan: what to do.
+        mirror: shows it.
+        watch: called with the progress.
+        known: of a study that is resumed, what its workers have answered; None for a new one.
+
+    Raises:
+        InputError, RunError, KeyboardInterrupt: as `run` does.
+    """
+    file, experiment, regime, home, seed = plan.file, plan.experiment, plan.regime, plan.home, plan.file.seed
+    workers, timeout, register = file.workers, file.timeout, file.register
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home), workers))
-        study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
-        trials = _enqueue(experiment, study, sampler, trials)
-        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
-                    "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
-                    "search": search, "workers": workers}  # fmt: skip
-        mirror.begin(_record(experiment, home, seed, source_file, regime.data, settings), time.time())
-        (home / "experiment.json").write_text(experiment.to_json())
+        team = EXECUTORS[plan.executor](regime.work(home), workers, at_once=known is None)
+        worker = cleanup.enter_context(team)
+        study = _optuna_study(experiment, home, plan.storage, plan.sampler, plan.pruner)
+        trials = _enqueue(experiment, study, file.sampler, file.trials)
+        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
+                    "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
+                    "search": file.search, "workers": workers}  # fmt: skip
+        mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
 
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
             regime.settle(home, result, ended, is_best=is_best)
 
-        prunes = not isinstance(chosen_pruner, optuna.pruners.NopPruner)
+        prunes = not isinstance(plan.pruner, optuna.pruners.NopPruner)
         engine = Engine(
             experiment,
             study,
@@ -138,9 +201,12 @@ def run(
             seed,
             watch,
             settle,
+            Rounds(home).append,
         )
         ledger, finished = engine.ledger, Finished()
         try:
+            with _past(study, ledger):
+                engine.replay(known or (), team)
             engine.run()
             if ledger.best is not None:
                 finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
@@ -151,6 +217,7 @@ def run(
                 mirror.finish(_summary(ledger, home, finished, None), time.time())
             raise
         shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
+    replace(file, finished=True).save(home)
     best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
     found = Study(
         name=home.name,
@@ -163,7 +230,7 @@ def run(
         test=finished.metrics,
         mirror=shown,
         optuna=study,
-        held=held(wanted, experiment),
+        held=held(plan.wanted, experiment),
         at_bounds=at_bounds(experiment, study),
         notes=(*engine.notes, *finished.notes, *shown.notes),
     )
@@ -175,11 +242,39 @@ def run(
     return found
 
 
-EXECUTORS: dict[str, Callable[[Work, int], Executor]] = {
-    "process": lambda job, workers: TeamExecutor(lambda: ProcessExecutor(job), workers),
-    "inline": lambda job, _: InlineExecutor(job),
-}
-"""How a study trains, by name: given the job, and how many workers are wanted."""
+def _name(given: Sampler | Pruner) -> str | None:
+    return given if isinstance(given, str) else None
+
+
+@contextmanager
+def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
+    """Let Optuna's journal write the times at which things happened first."""
+    journal = study._storage
+    if isinstance(journal, OneWriterJournal):
+        journal.now = lambda: ledger.now()
+        yield
+        journal.now = None
+    else:
+        yield
+
+
+class MakeTeam(Protocol):
+    """Makes what trains a study: of a job, with so many workers, now or when they are needed first."""
+
+    def __call__(self, job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+        """Return it."""
+
+
+def _processes(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+    return TeamExecutor(lambda: ProcessExecutor(job), workers, at_once=at_once)
+
+
+def _inline(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+    return TeamExecutor(lambda: InlineExecutor(job), workers, at_once=at_once)
+
+
+EXECUTORS: dict[str, MakeTeam] = {"process": _processes, "inline": _inline}
+"""How a study trains, by name."""
 
 
 @singledispatch
@@ -246,7 +341,7 @@ def _optuna_study(
     return study
 
 
-def _enqueue(experiment: Searchable, study: optuna.Study, sampler: Sampler, trials: int | None) -> int | None:
+def _enqueue(experiment: Searchable, study: optuna.Study, sampler: str | None, trials: int | None) -> int | None:
     """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
     first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
     for params in first:
