@@ -147,6 +147,23 @@ def test_arrays_leave_their_hash_in_json_and_must_be_given_again() -> None:
     assert Experiment.from_json(given.to_json(), data=(X, Y)) == given
 
 
+class Distance:
+    """A loss that is an object, as PyTorch's are."""
+
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        return abs(outputs - targets).mean()
+
+
+def test_a_loss_or_metric_that_is_an_object_is_restored_from_the_experiment_at_hand() -> None:
+    given = experiment(loss=Distance(), metrics={"far": Distance()})
+    with pytest.raises(ExperimentError):
+        Experiment.from_json(given.to_json())
+    assert given.restored(given.to_json()) == given
+    other = experiment(loss=Distance(), metrics={"near": Distance()})
+    with pytest.raises(ExperimentError, match="no function can be found"):
+        other.restored(given.to_json())  # not one that is called otherwise
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

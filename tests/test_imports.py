@@ -71,7 +71,7 @@ OUTSIDE: dict[str, set[str]] = {
 """Packages that each room may import, beside the standard library."""
 
 MLFLOW = {"mlflow", "pandas", "requests", "sqlalchemy", "torch"}
-"""What files named `mlflow_*` in tracking may import too: they run in the writer's process, or in MLflow's own."""
+"""What files named `mlflow_*` in tracking may import too: in the writer's process, in MLflow's own, or to reproduce."""
 
 LAZY = {"pandas"}
 """Packages that no file may import at its top: 0.5 s at start."""

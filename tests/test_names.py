@@ -41,7 +41,7 @@ SURFACE = {
         "REX", "SGDR", "WSD", "Constant", "Cosine", "Exponential", "InverseSqrt", "InverseTime", "Linear", "MultiStep",
         "OneCycle", "Piecewise", "Polynomial", "ReduceOnPlateau", "Step", "Then", "Triangular", "Triangular2",
     ],
-    "tunelab.study": ["Snapshot", "Study", "run"],
+    "tunelab.study": ["Reproduction", "Snapshot", "Study", "reproduce", "resume", "run"],
     "tunelab.testing": ["DatasetConformance", "ModelConformance", "OptimizerConformance", "ScheduleConformance"],
     "tunelab.tracking": ["MLflowTracker", "MemoryTracker"],
 }  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tunelab.tracking.mirror_state import MirrorState
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
@@ -97,6 +99,12 @@ def test_the_run_command_does_what_it_says(home: Path) -> None:
     assert "200" in said
     assert (home / "studies/digits-1/best.safetensors").exists()
     assert (home / "mlflow.db").exists()
+    page = (ROOT / "docs/reproduce.md").read_text()
+    first, second = blocks("", page)[0].splitlines()
+    assert second.startswith("tunelab reproduce RUN_ID --file ")
+    runs = MirrorState.load(home / "studies/digits-1").runs
+    said = run(str(BIN / "tunelab"), *first.replace("RUN_ID", runs[7]).split("  #")[0].split()[1:], cwd=home)
+    assert said.startswith("trial 7 of digits-1 (complete): equal, bit for bit; ")
 
 
 @pytest.mark.parametrize("code", examples())

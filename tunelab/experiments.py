@@ -203,8 +203,18 @@ class Experiment(Searchable):
         return type(self)(**dict(self) | {"backend": backend})
 
     def restored(self, text: str) -> Self:
-        """Return what `to_json` wrote of an earlier form of this, on the data of this one."""
-        return type(self).from_json(text, data=self.data)
+        """Return what `to_json` wrote of an earlier form of this, on the data of this one.
+
+        A loss and metrics that are objects, of which JSON has no more than what they show, are this one's too.
+        """
+        fields = json_fields(text)
+        if self.data is not None:
+            fields["data"] = self.data
+        if _is_object(self.loss):
+            fields["loss"] = self.loss
+        named = fields.get("metrics", {})
+        given = {name: metric for name, metric in self.metrics.items() if name in named and _is_object(metric)}
+        return type(self)(**fields | {"metrics": named | given})
 
     def to_json(self) -> str:
         """Return the experiment as JSON, the same text for equal ones.
@@ -253,6 +263,11 @@ class Experiment(Searchable):
 
     def _full_batch(self, params: dict[str, Value]) -> bool:
         return any(issubclass(each, Rule) and each.full_batch for each in chosen(self.optimizer, params, "optimizer"))
+
+
+def _is_object(own: Any) -> bool:
+    """Whether it is called like a function, and is none: it has no name under which JSON's reader would find it."""
+    return callable(own) and not hasattr(own, "__qualname__")
 
 
 def dataset_of(given: Any) -> Dataset | None:

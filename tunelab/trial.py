@@ -189,6 +189,8 @@ class StudyRecord:
         folder: where the study keeps its files.
         source_file: the Python file that defines the experiment, where there is one.
         data: None for a function that is minimised without data.
+        versions: of Python, tunelab, what computes, and the distributions that brought the plugins, by name.
+        platform: what else decides how a number is rounded: system, processor, linear algebra.
     """
 
     name: str
@@ -204,6 +206,8 @@ class StudyRecord:
     source_file: "Path | None" = None
     data: DataRecord | None = None
     settings: Mapping[str, Value] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ def test_a_private_experiment_may_be_named(write: Callable[..., Path]) -> None:
     assert load_experiment("lone_private.py:_private")[0].name == "two"
 
 
+def test_of_several_that_is_taken_which_is_called_so(write: Callable[..., Path]) -> None:
+    write(ONE + ONE.replace("x =", "y =").replace("one", "two"), "lone_several.py")
+    assert load_experiment("lone_several.py", "two")[0].name == "two"
+
+
 def test_the_main_guard_is_not_run(write: Callable[..., Path]) -> None:
     write(ONE + "if __name__ == '__main__':\n    raise RuntimeError", "lone_guard.py")
     assert load_experiment("lone_guard.py")[0].name == "one"

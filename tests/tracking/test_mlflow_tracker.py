@@ -116,6 +116,8 @@ def test_the_parent_says_what_was_asked_and_what_came_out(told: Told) -> None:
     assert parent.data.tags["tunelab.experiment_hash"] == "ab" * 32
     assert parent.data.tags["mlflow.source.name"] == str(told.place / "digits.py")
     assert parent.data.tags["mlflow.user"]
+    assert parent.data.tags["tunelab.version.their-rules"] == "4.5.6"
+    assert parent.data.tags["tunelab.platform"] == "an abacus"
     assert parent.data.metrics["trials_complete"] == STATES.count(State.COMPLETE)
     assert parent.data.metrics["best_value"] == summary().best_value
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}

@@ -28,6 +28,8 @@ def record(folder: Path, **fields: Any) -> StudyRecord:
         "folder": folder,
         "data": DATA,
         "settings": {"trials": 6, "sampler": "tpe"},
+        "versions": {"tunelab": "1.2.3", "their-rules": "4.5.6"},
+        "platform": "an abacus",
     }
     return StudyRecord(**{**plain, **fields})
 

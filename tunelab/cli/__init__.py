@@ -1,4 +1,4 @@
-"""The command line: `tunelab run`, `tunelab ui`, `tunelab plugins`, `tunelab new plugin`, `tunelab sync`."""
+"""The command line: `tunelab run`, `ui`, `reproduce`, `plugins`, `new plugin` and `sync`."""
 
 import sys
 import time

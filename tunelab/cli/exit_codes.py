@@ -12,6 +12,8 @@ from tunelab.errors import InputError, RunError
 
 FAILED = 1
 BAD_INPUT = 2
+DIFFERENT = 3
+"""A trial came out otherwise than it did before: nothing failed, but it is not the same."""
 
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))

@@ -13,8 +13,10 @@ from tunelab.errors import ExperimentError, TunelabError, suggestion
 from tunelab.searchable import Searchable
 
 
-def load_experiment(spec: str) -> tuple[Searchable, Path]:
+def load_experiment(spec: str, called: str | None = None) -> tuple[Searchable, Path]:
     """Return the experiment that `FILE` defines at module level, or the one that `FILE:NAME` names; and its file.
+
+    Where a file defines several and none is named, that is taken whose own name is `called`.
 
     What else the file defines reaches the training process by value, since no module of that name is to be found there.
 
@@ -27,7 +29,7 @@ def load_experiment(spec: str) -> tuple[Searchable, Path]:
     path = _existing(Path(file))
     module = _import(path)
     cloudpickle.register_pickle_by_value(module)
-    return _named(module, path, name) if name else _only(module, path), path
+    return _named(module, path, name) if name else _only(module, path, called), path
 
 
 def _existing(path: Path) -> Path:
@@ -96,8 +98,9 @@ def _named(module: ModuleType, path: Path, name: str) -> Searchable:
     raise ExperimentError(f"{path} defines no experiment {name!r}; {suggestion(name, _experiments(module))}")
 
 
-def _only(module: ModuleType, path: Path) -> Searchable:
+def _only(module: ModuleType, path: Path, called: str | None) -> Searchable:
     found = _experiments(module)
+    found = {name: each for name, each in found.items() if each.name == called} or found
     if len(set(map(id, found.values()))) == 1:
         return next(iter(found.values()))
     if not found:

@@ -35,6 +35,7 @@ from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regime import Regime
 from tunelab.study.rounds import Round, Rounds
 from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.software import platform_now, versions_of
 from tunelab.study.storage import masked, open_storage
 from tunelab.study.study import Study
 from tunelab.study.study_file import StudyFile
@@ -360,6 +361,8 @@ def _record(
         source_file=source_file,
         data=data,
         settings=settings,
+        versions=versions_of(experiment),
+        platform=platform_now(),
     )
 
 

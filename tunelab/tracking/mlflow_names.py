@@ -7,6 +7,12 @@ from typing import TypeVar
 
 V = TypeVar("V")
 
+VERSION_TAG = "tunelab.version."
+"""How the tags of a study's run begin that say with which version of a distribution it ran."""
+
+PLATFORM_TAG = "tunelab.platform"
+"""The tag that says on what it ran."""
+
 _KEY_LENGTH = 250
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000

@@ -14,7 +14,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.mlflow_best_model import log_best_model, register
 from tunelab.tracking.mlflow_data import data_input
-from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
+from tunelab.tracking.mlflow_names import PLATFORM_TAG, VERSION_TAG, accepted_keys, param_text, tag_text
 from tunelab.tracking.mlflow_patience import FAILURES, Patience, RefusalError
 from tunelab.tracking.mlflow_store import experiment_id
 from tunelab.tracking.saved_view import view_tag, view_value
@@ -165,6 +165,8 @@ class StudyRun:
             "tunelab.direction": "maximize" if study.maximize else "minimize",
             "tunelab.experiment_hash": study.experiment_hash,
             "tunelab.seed": str(study.seed),
+            **{VERSION_TAG + name: version for name, version in study.versions.items()},
+            **({PLATFORM_TAG: study.platform} if study.platform else {}),
         }
         start = round(self._began.at * 1000)
         run = self._find() or self._client.create_run(self._state.experiment_id or "", start, tags).info.run_id
