@@ -8,6 +8,9 @@ from tunelab.errors import StoreError
 CHECKPOINTS = "checkpoints"
 """The folder within a study's, in which each trial of a loop has one for its checkpoint."""
 
+JOINED = "joined"
+"""The file that names the study which an engine joined: its folder is its own, and so is the folder's name."""
+
 
 def new_folder(root: Path, experiment: str) -> Path:
     """Make and return the next free folder of an experiment; its name is the study's.
@@ -41,3 +44,9 @@ def folders(root: Path, experiment: str) -> list[Path]:
 
 def _number(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
+
+
+def study_name(folder: Path) -> str:
+    """Return the name by which Optuna knows the study of a folder."""
+    joined = folder / JOINED
+    return joined.read_text() if joined.exists() else folder.name

@@ -24,7 +24,8 @@ from tunelab.loop import Loop
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
-from tunelab.study.folder import new_folder
+from tunelab.study.folder import JOINED, new_folder
+from tunelab.study.joined import joined, note
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.loop_regime import LoopRegime
 from tunelab.study.narrow import SearchMode, held, narrowed
@@ -54,6 +55,7 @@ def run(
     sampler: Sampler = "tpe",
     pruner: Pruner = "none",
     storage: str | None = None,
+    join: str | None = None,
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
     executor: Literal["process", "inline"] = "process",
@@ -69,13 +71,16 @@ def run(
 
     Args:
         experiment: what is searched.
-        trials: how many; None for as many as the timeout allows. A grid has no more than its points.
+        trials: how many; None for as many as the timeout allows. A grid has no more than its points. In a study that is
+            joined, how many this engine adds.
         timeout: no trial is asked for after so many seconds; those that run end first.
         seed: of the sampler and of every trial; the same seed and number of workers give the same study, bit by bit.
         population: members that train together at most; by default as many as the cache holds. Not for a loop.
         sampler: a name (`tpe`, `random`, `qmc`, `cmaes`, `gp`, `nsgaii`, `grid`) or an Optuna sampler.
         pruner: a name (`none`, `median`, `asha`, `hyperband`) or an Optuna pruner.
         storage: an Optuna URL; by default a journal file in the study's folder.
+        join: work on this study too, which another engine made in the storage. Its experiment must be this one; its
+            seed and ranges count, in place of `seed` and `search`.
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
         executor: train in worker processes, or `inline` in this one.
@@ -105,10 +110,20 @@ def run(
     """
     _check_settings(trials, timeout, population, seed, executor, workers)
     workers = workers or (default_workers() if executor == "process" else 1)
-    wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
-    experiment = narrowed(wanted, trials, search)
-    chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
+    if join is not None:
+        _check_join(join, sampler, widen=widen)
+    other = None if join is None else joined(experiment, storage, join)
+    if other:
+        wanted, seed = other.experiment, other.seed
+        experiment = wanted
+    else:
+        wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
+        experiment = narrowed(wanted, trials, search)
+    chosen_sampler = sampler_of(sampler, other.sampler_seed if other else seed)
+    chosen_pruner = pruner_of(pruner)
     regime = regime_of(experiment, population)
+    if other:
+        other.check_data(regime.data)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
     if register is not None:
         _check_register(register, regime, mirror)
@@ -116,11 +131,16 @@ def run(
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
         worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home), workers))
-        study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
-        trials = _enqueue(experiment, study, sampler, trials)
+        if other:
+            study = other.load(chosen_sampler, chosen_pruner)
+            (home / JOINED).write_text(other.name)
+        else:
+            study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
+            note(study, experiment, wanted, seed, regime.data)
+            trials = _enqueue(experiment, study, sampler, trials)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
                     "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
-                    "search": search, "workers": workers}  # fmt: skip
+                    "search": search, "workers": workers} | ({"joined": join} if join else {})  # fmt: skip
         mirror.begin(_record(experiment, home, seed, source_file, regime.data, settings), time.time())
         (home / "experiment.json").write_text(experiment.to_json())
 
@@ -220,6 +240,15 @@ def _check_settings(
         )
 
 
+def _check_join(name: str, sampler: Sampler, *, widen: bool) -> None:
+    if widen:
+        raise ExperimentError(f"join={name!r}: a study that is joined has its ranges already; leave widen out")
+    if sampler == "grid":
+        raise ExperimentError(
+            f"join={name!r}: a grid is walked by the engine that laid it; join with another sampler, such as 'random'"
+        )
+
+
 def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
     if not regime.keeps_models:
         raise ExperimentError(f"register={name!r}: a loop keeps, and may register, its own models; leave register out")
@@ -240,8 +269,6 @@ def _optuna_study(
             f"the storage {masked(url or '')} has a study named {home.name!r} already, made from another folder; "
             "give another --folder, or rename the experiment"
         ) from None
-    study.set_user_attr("tunelab.experiment", experiment.to_json())
-    study.set_user_attr("tunelab.experiment_hash", experiment.hash)
     return study
 
 
