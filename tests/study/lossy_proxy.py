@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from typing import Self
 
 
@@ -77,7 +78,5 @@ def _received(wire: socket.socket) -> bytes:
 
 
 def _shut(wire: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it is shut
         wire.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it is shut
