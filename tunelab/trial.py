@@ -280,6 +280,19 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Going:
+    """A trial that had its place where it trained before, and had finished some epochs there.
+
+    Attributes:
+        trial: the trial.
+        epoch: so many of them.
+    """
+
+    trial: Trial
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """What the engine tells a worker before one round of training.
 
@@ -287,11 +300,13 @@ class Orders:
         start: trials to admit.
         stop: running or waiting trials to end as pruned.
         finish: what to do at the end; nothing is trained then.
+        going: trials to take up where they were, before anything else. Their first epochs are not reported again.
     """
 
     start: tuple[Trial, ...] = ()
     stop: tuple[int, ...] = ()
     finish: Finish | None = None
+    going: tuple[Going, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

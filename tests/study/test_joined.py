@@ -17,6 +17,7 @@ from tunelab import Choice, Float, Trial
 from tunelab import experiment as as_experiment
 from tunelab.errors import ExperimentError, StoreError
 from tunelab.optimizers import SGD, Adam
+from tunelab.study import Snapshot, resume
 from tunelab.study.engine import trial_seed
 from tunelab.study.shared_storage import ASK, ENGINE
 from tunelab.study.widen import widened
@@ -154,6 +155,37 @@ def test_a_loop_is_joined(tmp_path: Path, url: str) -> None:
 
 
 # ---- what is refused
+
+
+def test_a_study_of_several_engines_is_not_written_anew(tmp_path: Path, url: str) -> None:
+    def until(trials: int) -> Callable[[Snapshot], None]:
+        def stop(now: Snapshot) -> None:
+            if now.done >= trials:
+                raise KeyboardInterrupt
+
+        return stop
+
+    for settings in ({}, {"join": "bowl-1"}):
+        with pytest.raises(KeyboardInterrupt):
+            search(bowl(), tmp_path, storage=url, trials=10**4, watch=until(3), **settings)
+    before = [trial.state for trial in optuna.load_study(study_name="bowl-1", storage=url).trials]
+    for home in ("bowl-1", "bowl-2"):
+        with pytest.raises(ExperimentError, match=rf"{home} cannot be resumed: other engines .*the study bowl-1 too"):
+            resume(tmp_path / home, executor="inline", tracker=MemoryTracker())
+    assert [trial.state for trial in optuna.load_study(study_name="bowl-1", storage=url).trials] == before
+    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
+
+
+def test_a_study_of_one_engine_is_resumed_in_a_database(tmp_path: Path, url: str) -> None:
+    def stop(now: Snapshot) -> None:
+        if now.done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(bowl(), tmp_path, storage=url, trials=12, watch=stop)
+    study = resume(tmp_path / "bowl-1", executor="inline", tracker=MemoryTracker())
+    assert [trial.number for trial in study.optuna.trials] == list(range(12))
+    assert len({trial.user_attrs[ENGINE] for trial in study.optuna.trials}) == 1
 
 
 def test_an_unknown_study_is_refused(tmp_path: Path, url: str) -> None:

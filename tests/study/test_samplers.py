@@ -16,13 +16,14 @@ from tunelab.study.suggest import defaults, grid
 from .rig import bowl, flat_bowl, search, story
 
 TRIALS = {"tpe": 40, "random": 20, "qmc": 20, "cmaes": 30, "gp": 16, "nsgaii": 70, "grid": 99}
+NAMES = [pytest.param(name, marks=pytest.mark.torch) if name == "gp" else name for name in TRIALS]
 
 
 def test_every_sampler_is_tested() -> None:
     assert set(TRIALS) == set(BY_NAME)
 
 
-@pytest.mark.parametrize("sampler", BY_NAME)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_the_same_seed_gives_the_same_study_and_another_another(sampler: str, tmp_path: Path) -> None:
     experiment, trials = flat_bowl(), TRIALS[sampler]
     one = search(experiment, tmp_path / "a", sampler=sampler, trials=trials, seed=5)
@@ -46,7 +47,7 @@ def test_every_sampler_takes_conditions(sampler: str, tmp_path: Path) -> None:
     assert {result.trial.params["optimizer"] for result in one.trials} == {"sgd", "momentum", "adam"}
 
 
-@pytest.mark.parametrize("sampler", BY_NAME)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_the_defaults_go_first_and_no_study_ends_below_them(sampler: str, tmp_path: Path) -> None:
     study = search(bowl(), tmp_path, sampler=sampler, trials=12)
     first = [trial.params for trial in study.optuna.trials]

@@ -7,12 +7,13 @@ import typer
 from tunelab import __version__
 from tunelab.cli.new_command import new
 from tunelab.cli.plugins_command import plugins
+from tunelab.cli.resume_command import resume
 from tunelab.cli.run_command import run
 from tunelab.cli.sync_command import sync
 from tunelab.cli.ui_command import ui
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (run, ui, plugins, sync):
+for command in (run, resume, ui, plugins, sync):
     app.command()(command)
 app.add_typer(new, name="new")
 

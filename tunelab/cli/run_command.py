@@ -98,6 +98,7 @@ def run(
                 register=register,
                 folder=folder,
                 source_file=path,
+                source=str(path.absolute()) + file.removeprefix(str(path)),
                 watch=watch,
             )
         if as_json:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tunelab.contracts import Executor
 from tunelab.errors import WorkerError
-from tunelab.trial import Orders, Progress, Trial
+from tunelab.trial import Going, Orders, Progress, Trial
 
 PATIENCE = 5
 """Times that a worker may die in a row, with no progress between, before a study gives up."""
@@ -24,17 +24,25 @@ class TeamExecutor(Executor):
     Turns do not depend on who is faster, so that the same seed gives the same study, whatever the machine does. A
     trial stays with the worker that got it.
 
-    Where a worker dies, another takes its place, and its trials start again: a trial is a pure function, so that their
-    curves are the same, and reports that are known already are passed over.
+    Where a worker dies, another takes its place, and brings its trials to where they were before it goes on: round for
+    round as if nothing had happened. So does a study that is resumed, whose first rounds are known (`pass_over`).
 
     Args:
         make: makes one worker's executor.
         workers: how many.
+        at_once: start them now, and not when they are needed first.
     """
 
-    def __init__(self, make: Callable[[], Executor], workers: int) -> None:
+    def __init__(self, make: Callable[[], Executor], workers: int, *, at_once: bool = True) -> None:
         self._seats = [_Seat(make) for _ in range(workers)]
         self._sent = self._received = 0
+        if at_once:
+            self.start()
+
+    def start(self) -> None:
+        """Start the workers that have not been."""
+        for seat in self._seats:
+            seat.start()
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round; a trial is stopped at the next turn of the worker that has it."""
@@ -49,58 +57,88 @@ class TeamExecutor(Executor):
         Raises:
             WorkerError: a worker dies again and again.
         """
-        seat = self._seats[self._received % len(self._seats)]
-        self._received += 1
-        return seat.receive()
+        self.start()
+        return self._next().receive()
+
+    def pass_over(self, progress: Progress) -> None:
+        """Take the progress of the oldest round not received yet as known: nobody trains it."""
+        self._next().answered(progress)
 
     def close(self) -> None:
         """Stop training at once and let go of everything."""
         for seat in self._seats:
-            seat.executor.close()
+            seat.close()
+
+    def _next(self) -> "_Seat":
+        seat = self._seats[self._received % len(self._seats)]
+        self._received += 1
+        return seat
 
 
 class _Seat:
-    """One worker's place in the team: what it was told, and what it has not answered."""
+    """One worker's place in the team: what it was told, what it has not answered, and where its trials are."""
 
     def __init__(self, make: Callable[[], Executor]) -> None:
-        self._make = make
-        self.executor = make()
         self.trials: dict[int, Trial] = {}
         self.stop: list[int] = []
+        self._make = make
+        self._executor: Executor | None = None
         self._unanswered: deque[Orders] = deque()
-        self._epochs: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}  # of those that have taken their places
         self._deaths = 0
+
+    def start(self) -> None:
+        """Start a worker, if there is none, and tell it all that the last one had been told and did not finish."""
+        if self._executor is not None:
+            return
+        self._executor = self._make()
+        later = {trial.number for orders in self._unanswered for trial in orders.start}
+        mine = [trial for number, trial in self.trials.items() if number not in later]
+        going = tuple(Going(trial, self._epochs[trial.number]) for trial in mine if trial.number in self._epochs)
+        waiting = tuple(trial for trial in mine if trial.number not in self._epochs)
+        for turn, orders in enumerate(self._unanswered):
+            first = replace(orders, going=going, start=(*waiting, *orders.start))
+            self._executor.send(orders if turn else first)
 
     def send(self, given: Orders) -> None:
         """Pass on the orders, but for whom to stop: those of this worker's own trials that are to end by now."""
         orders, self.stop = replace(given, stop=tuple(self.stop)), []
         self.trials |= {trial.number: trial for trial in given.start}
         self._unanswered.append(orders)
-        self.executor.send(orders)
+        if self._executor is not None:
+            self._executor.send(orders)
 
     def receive(self) -> Progress:
+        """Return the progress of the oldest round, whoever trains it in the end."""
         while True:
             try:
-                progress = self.executor.receive()
+                assert self._executor is not None
+                progress = self._executor.receive()
                 break
             except WorkerError as error:
                 self._replace(error)
-        self._unanswered.popleft()
-        if self._is_news(progress):
+        if progress.reports or progress.ended:
             self._deaths = 0
+        self.answered(progress)
+        return progress
+
+    def answered(self, progress: Progress) -> None:
+        """Note where the trials are after a round."""
+        self._unanswered.popleft()
+        self._epochs |= dict.fromkeys(progress.began, 0)
+        self._epochs |= {report.trial: report.epoch for report in progress.reports}
         for ended in progress.ended:
             self.trials.pop(ended.trial, None)
             self._epochs.pop(ended.trial, None)
-        return progress
 
-    def _is_news(self, progress: Progress) -> bool:
-        """Return whether a trial got further than ever: one that always kills its process at one place does not."""
-        further = [each for each in progress.reports if each.epoch > self._epochs.get(each.trial, 0)]
-        self._epochs |= {each.trial: each.epoch for each in further}
-        return bool(further or progress.ended)
+    def close(self) -> None:
+        """Stop the worker."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
 
     def _replace(self, error: WorkerError) -> None:
-        """Put another worker in the place of one that died, and give it all that is open."""
+        """Put another worker in the place of one that died."""
         self._deaths += 1
         if self._deaths >= PATIENCE:
             running = ", ".join(map(str, self.trials)) or "none"
@@ -108,11 +146,5 @@ class _Seat:
                 f"{error}; it died {self._deaths} times in a row with these trials: {running}. If memory ran out, "
                 "lower --population or --workers"
             ) from error
-        self.executor.close()
-        self.executor = self._make()
-        stop = tuple(number for orders in self._unanswered for number in orders.stop)
-        later = [Orders(finish=orders.finish) for orders in self._unanswered]
-        again = replace(later[0], start=tuple(self.trials.values()), stop=stop)
-        self._unanswered = deque([again, *later[1:]])
-        for orders in self._unanswered:
-            self.executor.send(orders)
+        self.close()
+        self.start()

@@ -7,9 +7,10 @@ same study every time.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import optuna
@@ -17,8 +18,10 @@ from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
 from tunelab.errors import AllTrialsFailed, StorageLost, WorkerError
+from tunelab.executors.team import TeamExecutor
 from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
+from tunelab.study.rounds import Round
 from tunelab.study.suggest import OptunaSuggest
 from tunelab.trial import Ended, Orders, Progress, Report, Result, State, Trial
 
@@ -62,6 +65,7 @@ class Engine:
         seed: trials' seeds follow from it.
         watch: called at the start and after every round.
         settle: called with each trial's result and end, and whether it is better than all before.
+        remember: called with each round that was dealt with, and the time.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Engine:
         seed: int,
         watch: Callable[[Snapshot], None],
         settle: Callable[[Result, Ended, bool], None],
+        remember: Callable[[Progress, float], None] = lambda *_: None,
     ) -> None:
         self.ledger = Ledger(study.study_name, experiment.objective, maximize=experiment.maximize is not None)
         self._experiment = experiment
@@ -84,6 +89,7 @@ class Engine:
         self._seed = seed
         self._watch = watch
         self._settle = settle
+        self._remember = remember
         self.notes: dict[str, None] = {}
         self._in_flight = (budget.in_flight or COMPANY) * budget.workers
         self._ahead = budget.ahead * budget.workers
@@ -93,6 +99,26 @@ class Engine:
         self._stop: list[int] = []
         self._called_off: set[int] = set()
         self._idle = 0
+        self._begun = False
+
+    def replay(self, rounds: Iterable[Round], team: TeamExecutor) -> None:
+        """Do again what a study that was cut off had done: its rounds are known, and nobody trains them.
+
+        Args:
+            rounds: those, from the first on.
+            team: the executor, whose workers start when they are needed first.
+        """
+        for known in rounds:
+            self.ledger.now = partial(float, known.at)
+            if not self._begun:
+                self.ledger.began = known.at - known.progress.seconds
+                self._order_ahead()
+            team.pass_over(known.progress)
+            self._take(known.progress)
+            self._executor.send(self._orders())
+        away = time.time() - self.ledger.now()
+        self.ledger.now = time.time
+        self.ledger.began += away if self._begun else 0.0
 
     def run(self) -> None:
         """Search until the budget is spent and every trial has ended.
@@ -100,13 +126,14 @@ class Engine:
         Raises:
             AllTrialsFailed: no trial has done better than fail with the same error.
         """
-        for _ in range(self._ahead):
-            self._executor.send(self._orders())
+        if not self._begun:
+            self._order_ahead()
         self._show()
         while self.ledger.in_flight:
             progress = self._executor.receive()
             self._check_idle(progress)
             self._take(progress)
+            self._remember(progress, self.ledger.now())
             self._give_up_if_hopeless()
             self._executor.send(self._orders())
             self._show()
@@ -117,6 +144,11 @@ class Engine:
             self._end(Ended(trial.number, State.INTERRUPTED, 0, 0, reason))
         for number in list(self._trials):  # its sampling was cut short
             self._tell_failed(number, State.INTERRUPTED, reason)
+
+    def _order_ahead(self) -> None:
+        self._begun = True
+        for _ in range(self._ahead):
+            self._executor.send(self._orders())
 
     def _show(self) -> None:
         self._watch(self.ledger.snapshot(self._budget.trials))
@@ -148,7 +180,7 @@ class Engine:
     @property
     def _late(self) -> bool:
         timeout = self._budget.timeout
-        return timeout is not None and time.time() - self.ledger.began >= timeout
+        return timeout is not None and self.ledger.now() - self.ledger.began >= timeout
 
     def _call_off(self) -> None:
         """Once the time is up, stop the trials that wait for a place; only the worker knows which got one by now."""
@@ -179,12 +211,12 @@ class Engine:
     def _begin(self, number: int) -> None:
         trial = self.ledger.begin(number)
         if trial is not None:
-            self._tracker.start(trial, time.time())
+            self._tracker.start(trial, self.ledger.now())
 
     def _report(self, report: Report) -> None:
         if not self.ledger.report(report):
             return
-        self._tracker.report(report, time.time())
+        self._tracker.report(report, self.ledger.now())
         if self._prunes:
             trial = self._trials[report.trial]
             trial.report(report.metrics[self._experiment.objective], report.epoch)
@@ -204,9 +236,9 @@ class Engine:
         except (StorageLost, KeyboardInterrupt) as error:  # Optuna does not hold what came of it
             reason = str(error) or "interrupted by a signal"
             self.ledger.take_back(ended.trial, reason)
-            self._tracker.end(ended.trial, State.INTERRUPTED, None, reason, time.time())
+            self._tracker.end(ended.trial, State.INTERRUPTED, None, reason, self.ledger.now())
             raise
-        self._tracker.end(ended.trial, ended.state, result.value, ended.reason, time.time())
+        self._tracker.end(ended.trial, ended.state, result.value, ended.reason, self.ledger.now())
         self._settle(result, ended, self.ledger.best is result)
 
     def _tell(self, result: Result) -> None:

@@ -1,15 +1,15 @@
 """The folder of one study: `studies/digits-3`, made once and never taken twice."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from tunelab.errors import StoreError
 
 CHECKPOINTS = "checkpoints"
-"""The folder within a study's, in which each trial of a loop has one for its checkpoint."""
-
-JOINED = "joined"
-"""The file that names the study which an engine joined: its folder is its own, and so is the folder's name."""
+"""The folder within a study's, in which each trial that trains has one for its checkpoint."""
 
 
 def new_folder(root: Path, experiment: str) -> Path:
@@ -46,7 +46,16 @@ def _number(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
 
 
-def study_name(folder: Path) -> str:
-    """Return the name by which Optuna knows the study of a folder."""
-    joined = folder / JOINED
-    return joined.read_text() if joined.exists() else folder.name
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let no other process work on the study of this folder meanwhile; the kernel lets go of what a dead one held.
+
+    Raises:
+        StoreError: another process does.
+    """
+    with (folder / "study.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{folder.name} is running; wait until it has ended, or stop it") from None
+        yield

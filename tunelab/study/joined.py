@@ -72,13 +72,25 @@ class Joined:
             )
 
 
-def joined(experiment: Searchable, url: str | None, name: str) -> Joined:
+def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = False, widen: bool = False) -> Joined:
     """Return the study of this name in the storage, if it searches this experiment.
+
+    Args:
+        experiment: what the person gave.
+        url: the storage's.
+        name: the study's.
+        grid, widen: whether the person wants what is not a joiner's to decide.
 
     Raises:
         StoreError: a storage that is not shared or cannot be opened, no such study, or one that tunelab did not make.
-        ExperimentError: a study that searches another experiment.
+        ExperimentError: a study that searches another experiment, or a setting that is not a joiner's to decide.
     """
+    if widen:
+        raise ExperimentError(f"join={name!r}: a study that is joined has its ranges already; leave widen out")
+    if grid:
+        raise ExperimentError(
+            f"join={name!r}: a grid is walked by the engine that laid it; join with another sampler, such as 'random'"
+        )
     storage, shown = _shared(url, name), masked(url or "")
     try:
         study = optuna.load_study(study_name=name, storage=storage)

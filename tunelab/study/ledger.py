@@ -3,8 +3,12 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tunelab.trial import Curve, Report, Result, State, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,16 @@ class Ledger:
         study: its name.
         objective: the metric whose last value is a trial's value.
         maximize: whether more is better.
+
+    Attributes:
+        now: the clock.
     """
 
     def __init__(self, study: str, objective: str, *, maximize: bool) -> None:
         self._study = study
         self.results: dict[int, Result] = {}
         self.best: Result | None = None
+        self.now: Callable[[], float] = time.time
         self.began = time.time()
         self.first_seconds: float | None = None
         self._objective = objective
@@ -98,14 +106,14 @@ class Ledger:
 
     def add(self, trial: Trial) -> None:
         """Note a trial that was asked for."""
-        self._open[trial.number] = _Open(trial, time.time(), [])
+        self._open[trial.number] = _Open(trial, self.now(), [])
 
     def begin(self, number: int) -> Trial | None:
         """Note that a trial has a place; return it unless it had begun before."""
         entry = self._open.get(number)
         if entry is None or entry.running:
             return None
-        entry.running, entry.started = True, time.time()
+        entry.running, entry.started = True, self.now()
         return entry.trial
 
     def report(self, report: Report) -> bool:
@@ -123,12 +131,12 @@ class Ledger:
             return None
         curves = _curves(entry.reports)
         value = curves[self._objective].values[-1] if state is State.COMPLETE else None
-        seconds = time.time() - entry.started
+        seconds = self.now() - entry.started
         result = Result(entry.trial, state, value, reason, curves, entry.started, seconds)
         self.results[number] = result
         self._counts[state] += 1
         if self.first_seconds is None:
-            self.first_seconds = time.time() - self.began
+            self.first_seconds = self.now() - self.began
         if value is not None and (self.best is None or self._sign * value > self._rank(self.best)):
             self.best = result
         return result
@@ -161,7 +169,7 @@ class Ledger:
             running=running,
             waiting=len(self._open) - running,
             best=self.best,
-            seconds=time.time() - self.began,
+            seconds=self.now() - self.began,
             fullness=self._busy / self._places if self._places else 0.0,
             sharing=self._busy / self._seconds if self._seconds else 0.0,
         )

@@ -1,6 +1,5 @@
 """Trials of a person's own loop: one after another."""
 
-import shutil
 from pathlib import Path
 
 from tunelab.contracts import Executor, Work
@@ -8,7 +7,8 @@ from tunelab.errors import ExperimentError
 from tunelab.loop import Loop
 from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.regime import Regime
-from tunelab.training.loop_trainer import LoopJob, checkpoint_folder
+from tunelab.training.loop_trainer import LoopJob
+from tunelab.training.member_checkpoint import forget
 from tunelab.trial import Ended, Finished, Result, State, Trial
 
 
@@ -51,7 +51,7 @@ class LoopRegime(Regime):
         else:
             outdone = None if result.state is State.INTERRUPTED else result.trial.number
         if outdone is not None:
-            shutil.rmtree(checkpoint_folder(home / CHECKPOINTS, outdone), ignore_errors=True)
+            forget(home / CHECKPOINTS, outdone)
 
     def finish(self, home: Path, best: Trial, executor: Executor, *, export: bool) -> Finished:
         """Do nothing: what a loop keeps, and measures on a test part, is its own affair."""

@@ -9,12 +9,14 @@ from tunelab.contracts import Executor, Model, ModuleModel, Work
 from tunelab.errors import WorkerError
 from tunelab.experiments import Experiment
 from tunelab.study.engine import COMPANY
+from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.prepare import places_for, prepare
 from tunelab.study.regime import Regime
+from tunelab.training.member_checkpoint import forget
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
 from tunelab.training.weights_file import WEIGHTS, read
-from tunelab.trial import Ended, Finish, Finished, Orders, Result, Trial
+from tunelab.trial import Ended, Finish, Finished, Orders, Result, State, Trial
 
 
 class PopulationRegime(Regime):
@@ -37,7 +39,7 @@ class PopulationRegime(Regime):
 
     def work(self, home: Path) -> Work:
         """Return the experiment and its rows."""
-        return Job(self._experiment, self._parts, self._population)
+        return Job(self._experiment, self._parts, self._population, home.absolute() / CHECKPOINTS)
 
     def pace(self, *, prunes: bool) -> tuple[int | None, int]:
         """Return enough trials to fill populations; the worker never waits."""
@@ -45,7 +47,9 @@ class PopulationRegime(Regime):
         return COMPANY * places if places else None, 2
 
     def settle(self, home: Path, result: Result, ended: Ended, *, is_best: bool) -> None:
-        """Keep the weights of the best trial so far."""
+        """Keep the weights of the best trial so far; let go of the checkpoint."""
+        if result.state is not State.INTERRUPTED:
+            forget(home / CHECKPOINTS, result.trial.number)
         if is_best and ended.weights is not None:
             model, dtype = self._model(result.trial), self._experiment.dtype
             TrainedModel.of(model, ended.weights, self._parts, dtype, result.trial.seed).save(home / WEIGHTS)

@@ -2,19 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.contracts import Executor, Tracker, Work
+from tunelab.contracts import Tracker, Work
 from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
@@ -24,17 +24,21 @@ from tunelab.loop import Loop
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
-from tunelab.study.folder import JOINED, new_folder
-from tunelab.study.joined import joined, note
+from tunelab.study.folder import held as held_folder
+from tunelab.study.folder import new_folder
+from tunelab.study.joined import Joined, joined, note
+from tunelab.study.journal import OneWriterJournal
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.loop_regime import LoopRegime
 from tunelab.study.narrow import SearchMode, held, narrowed
 from tunelab.study.population_regime import PopulationRegime
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regime import Regime
+from tunelab.study.rounds import Round, Rounds
 from tunelab.study.samplers import Sampler, sampler_of
 from tunelab.study.storage import masked, open_storage
 from tunelab.study.study import Study
+from tunelab.study.study_file import StudyFile
 from tunelab.study.suggest import defaults, grid, searched, shared
 from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
@@ -43,6 +47,9 @@ from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecor
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
+
+EXPERIMENT = "experiment.json"
+"""What a study searches, in its folder."""
 
 
 def run(
@@ -65,6 +72,7 @@ def run(
     register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
+    source: str | None = None,
     watch: Callable[[Snapshot], None] = lambda _: None,
 ) -> Study:
     """Search an experiment and return what was found.
@@ -93,6 +101,7 @@ def run(
         register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
+        source: by which `FILE:NAME` a command line finds the experiment again, to resume the study.
         watch: called with the progress, at the start and after every round of training.
 
     Raises:
@@ -110,12 +119,10 @@ def run(
     """
     _check_settings(trials, timeout, population, seed, executor, workers)
     workers = workers or (default_workers() if executor == "process" else 1)
-    if join is not None:
-        _check_join(join, sampler, widen=widen)
-    other = None if join is None else joined(experiment, storage, join)
+    other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
     if other:
-        wanted, seed = other.experiment, other.seed
-        experiment = wanted
+        experiment = wanted = other.experiment
+        seed = other.seed
     else:
         wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
         experiment = narrowed(wanted, trials, search)
@@ -128,26 +135,80 @@ def run(
     if register is not None:
         _check_register(register, regime, mirror)
     home = new_folder(Path(folder), experiment.name)
+    file = StudyFile(
+        wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
+        workers, storage and masked(storage), joined=join,
+    )  # fmt: skip
+    file.save(home)
+    (home / EXPERIMENT).write_text(experiment.to_json())
+    plan = Plan(
+        file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file, other
+    )
+    with held_folder(home):
+        return search_by(plan, mirror, watch)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for one study.
+
+    Attributes:
+        file: the settings.
+        wanted, experiment: what was given, and what is searched of it.
+        sampler, pruner: Optuna's.
+        regime: how trials train.
+        home: the study's folder.
+        storage: Optuna's URL, password and all; None for the journal in the folder.
+        executor: where trials train, by name.
+        source_file: the file that defines the experiment, where there is one.
+        other: the study that is joined; None for a study of its own.
+    """
+
+    file: StudyFile
+    wanted: Searchable
+    experiment: Searchable
+    sampler: BaseSampler
+    pruner: BasePruner
+    regime: Regime
+    home: Path
+    storage: str | None
+    executor: str
+    source_file: Path | None
+    other: Joined | None = None
+
+
+def search_by(
+    plan: Plan, mirror: Tracker, watch: Callable[[Snapshot], None], known: Sequence[Round] | None = None
+) -> Study:
+    """Search as planned, or go on after the rounds that are known, and return what was found.
+
+    Args:
+        plan: what to do.
+        mirror: shows it.
+        watch: called with the progress.
+        known: of a study that is resumed, what its workers have answered; None for a new one.
+
+    Raises:
+        InputError, RunError, KeyboardInterrupt: as `run` does.
+    """
+    file, experiment, regime, home, seed = plan.file, plan.experiment, plan.regime, plan.home, plan.file.seed
+    workers, timeout, register = file.workers, file.timeout, file.register
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(EXECUTORS[executor](regime.work(home), workers))
-        if other:
-            study = other.load(chosen_sampler, chosen_pruner)
-            (home / JOINED).write_text(other.name)
-        else:
-            study = _optuna_study(experiment, home, storage, chosen_sampler, chosen_pruner)
-            note(study, experiment, wanted, seed, regime.data)
-            trials = _enqueue(experiment, study, sampler, trials)
-        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": population,
-                    "sampler": type(chosen_sampler).__name__, "pruner": type(chosen_pruner).__name__,
-                    "search": search, "workers": workers} | ({"joined": join} if join else {})  # fmt: skip
-        mirror.begin(_record(experiment, home, seed, source_file, regime.data, settings), time.time())
-        (home / "experiment.json").write_text(experiment.to_json())
+        team = EXECUTORS[plan.executor](regime.work(home), workers, at_once=known is None)
+        worker = cleanup.enter_context(team)
+        study, trials = _opened(plan)
+        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
+                    "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
+                    "search": file.search, "workers": workers}  # fmt: skip
+        if file.joined:
+            settings["joined"] = file.joined
+        mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
 
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
             regime.settle(home, result, ended, is_best=is_best)
 
-        prunes = not isinstance(chosen_pruner, optuna.pruners.NopPruner)
+        prunes = not isinstance(plan.pruner, optuna.pruners.NopPruner)
         engine = Engine(
             experiment,
             study,
@@ -157,9 +218,12 @@ def run(
             seed,
             watch,
             settle,
+            Rounds(home).append,
         )
         ledger, finished = engine.ledger, Finished()
         try:
+            with _past(study, ledger):
+                engine.replay(known or (), team)
             engine.run()
             if ledger.best is not None:
                 finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
@@ -170,6 +234,7 @@ def run(
                 mirror.finish(_summary(ledger, home, finished, None), time.time())
             raise
         shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
+    replace(file, finished=True).save(home)
     best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
     found = Study(
         name=home.name,
@@ -182,7 +247,7 @@ def run(
         test=finished.metrics,
         mirror=shown,
         optuna=study,
-        held=held(wanted, experiment),
+        held=held(plan.wanted, experiment),
         at_bounds=at_bounds(experiment, study),
         notes=(*engine.notes, *finished.notes, *shown.notes),
     )
@@ -194,11 +259,39 @@ def run(
     return found
 
 
-EXECUTORS: dict[str, Callable[[Work, int], Executor]] = {
-    "process": lambda job, workers: TeamExecutor(lambda: ProcessExecutor(job), workers),
-    "inline": lambda job, _: InlineExecutor(job),
-}
-"""How a study trains, by name: given the job, and how many workers are wanted."""
+def _name(given: Sampler | Pruner) -> str | None:
+    return given if isinstance(given, str) else None
+
+
+@contextmanager
+def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
+    """Let Optuna's journal write the times at which things happened first."""
+    journal = study._storage
+    if isinstance(journal, OneWriterJournal):
+        journal.now = lambda: ledger.now()
+        yield
+        journal.now = None
+    else:
+        yield
+
+
+class MakeTeam(Protocol):
+    """Makes what trains a study: of a job, with so many workers, now or when they are needed first."""
+
+    def __call__(self, job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+        """Return it."""
+
+
+def _processes(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+    return TeamExecutor(lambda: ProcessExecutor(job), workers, at_once=at_once)
+
+
+def _inline(job: Work, workers: int, *, at_once: bool) -> TeamExecutor:
+    return TeamExecutor(lambda: InlineExecutor(job), workers, at_once=at_once)
+
+
+EXECUTORS: dict[str, MakeTeam] = {"process": _processes, "inline": _inline}
+"""How a study trains, by name."""
 
 
 @singledispatch
@@ -240,19 +333,19 @@ def _check_settings(
         )
 
 
-def _check_join(name: str, sampler: Sampler, *, widen: bool) -> None:
-    if widen:
-        raise ExperimentError(f"join={name!r}: a study that is joined has its ranges already; leave widen out")
-    if sampler == "grid":
-        raise ExperimentError(
-            f"join={name!r}: a grid is walked by the engine that laid it; join with another sampler, such as 'random'"
-        )
-
-
 def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
     if not regime.keeps_models:
         raise ExperimentError(f"register={name!r}: a loop keeps, and may register, its own models; leave register out")
     tracker.check_name(name)
+
+
+def _opened(plan: Plan) -> tuple[optuna.Study, int | None]:
+    """Return Optuna's study, made or joined, and how many trials this engine will ask for at most."""
+    if plan.other:
+        return plan.other.load(plan.sampler, plan.pruner), plan.file.trials
+    study = _optuna_study(plan.experiment, plan.home, plan.storage, plan.sampler, plan.pruner)
+    note(study, plan.experiment, plan.wanted, plan.file.seed, plan.regime.data)
+    return study, _enqueue(plan.experiment, study, plan.file.sampler, plan.file.trials)
 
 
 def _optuna_study(
@@ -272,7 +365,7 @@ def _optuna_study(
     return study
 
 
-def _enqueue(experiment: Searchable, study: optuna.Study, sampler: Sampler, trials: int | None) -> int | None:
+def _enqueue(experiment: Searchable, study: optuna.Study, sampler: str | None, trials: int | None) -> int | None:
     """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
     first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
     for params in first:

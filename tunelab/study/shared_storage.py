@@ -222,7 +222,7 @@ class SharedStorage(BaseStorage):
         self._patience = 0.0
         raise StorageLost(
             f"the storage {self._shown} did not answer for {time.monotonic() - began:.0f} s ({why}); what ended before "
-            "is kept in it. See that it runs and can be reached, then go on with join"
+            "is kept in it. See that it runs and can be reached; then resume the study, or join it where it is shared"
         )
 
 

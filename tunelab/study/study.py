@@ -12,7 +12,7 @@ from tunelab.study.bounds import AtBound
 from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.ledger import Snapshot
 from tunelab.study.narrow import Held
-from tunelab.training.loop_trainer import checkpoint_folder
+from tunelab.training.member_checkpoint import trial_folder
 from tunelab.trial import COLUMNS, Mirror, Result, State
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Study:
         """
         if self.best is None:
             raise RunError(f"the study {self.name} has no complete trial, so no checkpoint")
-        folder = checkpoint_folder(self.folder / CHECKPOINTS, self.best.trial.number)
+        folder = trial_folder(self.folder / CHECKPOINTS, self.best.trial.number)
         if not folder.exists():
             raise RunError(f"the best trial of {self.name}, {self.best.trial.number}, saved no checkpoint")
         return Checkpoint(folder)

@@ -10,9 +10,10 @@ from tunelab.errors import ExperimentError, StoreError
 from tunelab.searchable import Searchable
 from tunelab.space import Float, Int, Range
 from tunelab.study.bounds import at_bounds
-from tunelab.study.folder import folders, study_name
+from tunelab.study.folder import folders
 from tunelab.study.ranges import ranges, replaced
 from tunelab.study.storage import JOURNAL, masked, open_storage
+from tunelab.study.study_file import optuna_name
 from tunelab.study.wider import with_ends
 
 
@@ -86,11 +87,11 @@ def _load(home: Path, storage: str | None) -> optuna.Study:
     if url is None and not (home / JOURNAL).exists():
         raise StoreError(f"{home} holds no trials of its own; give the --storage with which {home.name} was run")
     try:
-        return optuna.load_study(study_name=study_name(home), storage=open_storage(url, home))
+        return optuna.load_study(study_name=optuna_name(home), storage=open_storage(url, home))
     except KeyError:
         where = masked(url) if url else home / JOURNAL
         raise StoreError(
-            f"{where} holds no study {study_name(home)}; give the --storage with which it was run"
+            f"{where} holds no study {optuna_name(home)}; give the --storage with which it was run"
         ) from None
 
 

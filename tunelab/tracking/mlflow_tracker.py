@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from tunelab.contracts import Tracker
 from tunelab.errors import TrackingError
+from tunelab.tracking.known_events import KnownEvents
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.registered_name import check_registered_name
 from tunelab.tracking.saved_view import comparison_path
@@ -47,6 +48,7 @@ class MLflowTracker(Tracker):
         self._uri = ""
         self._spool: Spool | None = None
         self._writer: WriterProcess | None = None
+        self._known: KnownEvents
 
     def check_name(self, name: str) -> None:
         """Raise StoreError for a name that MLflow's registry refuses."""
@@ -57,6 +59,7 @@ class MLflowTracker(Tracker):
         self._uri = resolve_tracking_uri(self._given)
         trusted = is_usable(self._uri)
         study.folder.mkdir(parents=True, exist_ok=True)
+        self._known = KnownEvents(study.folder / SPOOL)
         self._spool = Spool(study.folder / SPOOL)
         self._spool.append(StudyBegan(study, sys.argv[0], at))
         self._writer = WriterProcess(study.folder, self._uri)
@@ -98,8 +101,9 @@ class MLflowTracker(Tracker):
     def _append(self, event: Event) -> None:
         if self._spool is None or self._writer is None:
             raise RuntimeError("a tracker takes events between begin() and finish() only")
-        self._spool.append(event)
-        self._writer.watch()
+        if self._known.lacks(event):
+            self._spool.append(event)
+            self._writer.watch()
 
     def _release(self) -> None:
         if self._spool is not None:

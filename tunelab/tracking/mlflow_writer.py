@@ -77,6 +77,9 @@ class Writer:
         while True:
             attended = self._attended  # asked before reading: what a killed engine wrote last is then read
             for line in lines:
+                if self._is_anothers(line):
+                    mirror.abandon("the engine process ended")
+                    return
                 mirror.take(line)
                 self._note()
             mirror.upload_long()
@@ -115,6 +118,11 @@ class Writer:
         self._state.save(self._folder)
         gc.freeze()  # two thousand modules that no collection need look at again
         return mirror
+
+    def _is_anothers(self, line: Line) -> bool:
+        """Return whether another engine goes on with the study here, whose writer waits until this one has left."""
+        goes_on = isinstance(line.event, StudyBegan) and line.start > 0
+        return goes_on and self._engine is not None and not self._attended
 
     @property
     def _attended(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tunelab.checkpoint import Checkpoint
 from tunelab.loop import Loop
 from tunelab.training.loop_run import LoopRun
+from tunelab.training.member_checkpoint import trial_folder
 from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
 
 
@@ -27,11 +28,6 @@ class LoopJob:
     def worker(self) -> "LoopTrainer":
         """Return what runs it."""
         return LoopTrainer(self)
-
-
-def checkpoint_folder(folder: Path, trial: int) -> Path:
-    """Return where a trial's checkpoint lies, given the folder of all of them."""
-    return folder / f"trial-{trial}"
 
 
 class LoopTrainer:
@@ -53,7 +49,7 @@ class LoopTrainer:
         """Admit and stop trials as ordered, then draw one report of the oldest trial."""
         began = time.perf_counter()
         ended = list(self._stop(orders.stop))
-        self._waiting |= {trial.number: trial for trial in orders.start}
+        self._waiting |= {trial.number: trial for trial in (*(each.trial for each in orders.going), *orders.start)}
         joined = self._start_next() if self._running is None else ()
         if self._running is None:
             return Progress(ended=tuple(ended))
@@ -95,6 +91,6 @@ class LoopTrainer:
         if not self._waiting:
             return ()
         trial = self._waiting.pop(min(self._waiting))
-        checkpoint = Checkpoint(checkpoint_folder(self._job.folder, trial.number))
+        checkpoint = Checkpoint(trial_folder(self._job.folder, trial.number))
         self._running = LoopRun(self._job.loop, replace(trial, params=dict(trial.params), checkpoint=checkpoint))
         return (trial.number,)

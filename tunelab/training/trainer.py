@@ -3,23 +3,28 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from tunelab.backends import backend_of
 from tunelab.contracts import Backend, Network, Start
 from tunelab.data.items import Items, Parts
-from tunelab.errors import ExperimentError
+from tunelab.errors import CheckpointError, ExperimentError
 from tunelab.experiments import Configuration, Experiment
 from tunelab.training.batches import UnlikeBatches
 from tunelab.training.feed import Arrays, Feed
 from tunelab.training.finish import program, tested
 from tunelab.training.member import Member
+from tunelab.training.member_checkpoint import MemberCheckpoints
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Cohort, Population
 from tunelab.training.trained import TrainedModel
-from tunelab.trial import STOPPED, Ended, Finish, Finished, Orders, Progress, Report, State, Trial
+from tunelab.trial import STOPPED, Ended, Finish, Finished, Going, Orders, Progress, Report, State, Trial
+
+SECONDS_A_CHECKPOINT = 30.0
+"""Between two checkpoints of a member: what a killed worker has to train again, at most, for each that it had."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,13 @@ class Job:
         experiment: what is trained.
         split: the rows, or what reads them.
         population: members that train together at most; None for as many as the cache holds.
+        checkpoints: the folder of those of members; None keeps none.
     """
 
     experiment: Experiment
     split: Parts
     population: int | None = None
+    checkpoints: Path | None = None
 
     def worker(self) -> "Trainer":
         """Return what trains it."""
@@ -61,6 +68,8 @@ class Trainer:
         self._fitted: dict[Cohort, tuple[Cohort, int]] = {}
         self._notes = list(job.split.notes) if isinstance(job.split, Items) else []
         self._best: float | None = None
+        self._checkpoints = MemberCheckpoints(job.checkpoints, self._backend)
+        self._saved, self._pause = time.monotonic(), SECONDS_A_CHECKPOINT
 
     @property
     def busy(self) -> bool:
@@ -72,7 +81,7 @@ class Trainer:
         if orders.finish is not None:
             return Progress(finished=self._finish_study(orders.finish))
         began = time.perf_counter()
-        ended = [*self._stop(orders.stop), *self._enqueue(orders.start)]
+        ended = [*self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
             return Progress(ended=tuple(ended), notes=self._noted())
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
@@ -81,6 +90,7 @@ class Trainer:
         reports, left = self._train(population)
         if not population.members:
             del self._populations[cohort]
+        self._save()
         return Progress(
             began=joined,
             reports=reports,
@@ -134,6 +144,43 @@ class Trainer:
             except Exception as error:
                 yield _failed(trial.number, error)
 
+    def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
+        """Bring trials to where they were, each alone, and give them their places again."""
+        for each in going:
+            try:
+                configuration = self._job.experiment.configure(dict(each.trial.params))
+                cohort = self._fit(self._cohort(configuration))
+                self._population(cohort).admit([self._again(each, configuration, cohort)])
+            except Exception as error:
+                yield _failed(each.trial.number, error)
+
+    def _again(self, going: Going, configuration: Configuration, cohort: Cohort) -> Member:
+        """Return a member as it was after some epochs: from its checkpoint on, if it has one, trained once more."""
+        member = Member.new(going.trial, configuration, self._network(configuration), cohort.steps, self._backend)
+        self._checkpoints.restore(member, going.epoch)
+        alone = Population(cohort, self._feed, self._backend, self._job.experiment.diverged_above)
+        alone.admit([member])
+        while alone.members and member.epoch < going.epoch:
+            for _ in alone.epoch():
+                pass
+        if not alone.release(lambda _: True):
+            raise ExperimentError(f"it diverged at epoch {member.epoch}, which it had passed before")
+        return member
+
+    def _save(self) -> None:
+        """Write checkpoints of all members, once in a while: at most a fifteenth of the time goes into them."""
+        began = time.monotonic()
+        if began - self._saved < self._pause:
+            return
+        try:
+            for population in self._populations.values():
+                for member in population.members:
+                    self._checkpoints.save(member)
+        except CheckpointError as error:
+            self._say(f"running trials have no checkpoint, and would begin anew: {error}")
+        self._saved = time.monotonic()
+        self._pause = max(SECONDS_A_CHECKPOINT, 15 * (self._saved - began))
+
     def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
         stopped = frozenset(numbers)
         for cohort, waiting in list(self._waiting.items()):
@@ -150,10 +197,7 @@ class Trainer:
 
     def _fill(self, cohort: Cohort) -> tuple[Population, tuple[int, ...], list[Ended]]:
         """Return the cohort's population, who of those that wait took a place in it, and who failed to."""
-        population = self._populations.get(cohort)
-        if population is None:
-            bound = self._job.experiment.diverged_above
-            population = self._populations[cohort] = Population(cohort, self._feed, self._backend, bound)
+        population = self._population(cohort)
         waiting = self._waiting.get(cohort, {})
         room = self._capacity(cohort) - len(population.members)
         joining = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
@@ -168,6 +212,12 @@ class Trainer:
                 failed.append(_failed(trial.number, error))
         population.admit(members)
         return population, tuple(trial.number for trial, _ in joining), failed
+
+    def _population(self, cohort: Cohort) -> Population:
+        if cohort not in self._populations:
+            bound = self._job.experiment.diverged_above
+            self._populations[cohort] = Population(cohort, self._feed, self._backend, bound)
+        return self._populations[cohort]
 
     def _finish(self, population: Population, reports: tuple[Report, ...]) -> Iterator[Ended]:
         last = {report.trial: report.metrics for report in reports}
@@ -256,8 +306,11 @@ class Trainer:
         return Cohort(self._network(configuration), size, steps)
 
     def _say_why_alone(self, cohort: Cohort) -> None:
-        note = f"trials train one at a time: {cohort.network.alone}"
-        if cohort.network.alone and self._job.population != 1 and note not in self._notes:
+        if cohort.network.alone and self._job.population != 1:
+            self._say(f"trials train one at a time: {cohort.network.alone}")
+
+    def _say(self, note: str) -> None:
+        if note not in self._notes:
             self._notes.append(note)
 
 

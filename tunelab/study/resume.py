@@ -1,0 +1,143 @@
+"""Go on with a study that was cut off: by a crash, a reboot or Ctrl-C."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+
+from tunelab.contracts import Tracker
+from tunelab.errors import ExperimentError
+from tunelab.experiments import Experiment
+from tunelab.searchable import Searchable
+from tunelab.study.folder import held
+from tunelab.study.ledger import Snapshot
+from tunelab.study.pruners import Pruner, pruner_of
+from tunelab.study.rounds import Rounds
+from tunelab.study.run import EXPERIMENT, Plan, regime_of, search_by
+from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.shared_storage import ENGINE
+from tunelab.study.storage import JOURNAL, open_storage
+from tunelab.study.study import Study
+from tunelab.study.study_file import StudyFile
+from tunelab.tracking.mlflow_tracker import MLflowTracker
+
+
+def resume(
+    folder: Path | str,
+    experiment: Searchable | None = None,
+    *,
+    sampler: Sampler | None = None,
+    pruner: Pruner | None = None,
+    storage: str | None = None,
+    tracker: Tracker | None = None,
+    tracking_uri: str | None = None,
+    executor: Literal["process", "inline"] = "process",
+    source_file: Path | None = None,
+    watch: Callable[[Snapshot], None] = lambda _: None,
+) -> Study:
+    """Go on with a study, and return what was found: the same as if it had never been cut off.
+
+    What workers answered is known round by round. So the engine asks, tells and orders all that it did before once
+    more, which takes a millisecond a trial, and nobody trains it. Optuna's study is written down anew on the way, with
+    the old times. Trials that ran go on from their last checkpoint, or from their start where there is none; on NumPy
+    they end bit for bit as they would have. No trial that ended runs again.
+
+    Args:
+        folder: the study's: `studies/digits-3`.
+        experiment: the same as then, where it cannot be read from its JSON: data of one's own, a loop, a function.
+        sampler, pruner: of one's own, as they were made then; those that have a name are known.
+        storage: the Optuna URL, where it has a password, which is not kept.
+        tracker, tracking_uri, executor, source_file, watch: as for `run`.
+
+    Raises:
+        InputError: no such study, one that has ended or is running, or one whose experiment cannot be had.
+        AllTrialsFailed, KeyboardInterrupt: as for `run`.
+    """
+    home = Path(folder)
+    file = StudyFile.load(home)
+    if file.finished:
+        raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
+    wanted = _restored(experiment, file.wanted, home)
+    searched = experiment_of(home, experiment)
+    made = sampler_of(_given(sampler, file.sampler, "sampler", home), file.seed)
+    judge = pruner_of(_given(pruner, file.pruner, "pruner", home))
+    url = _url(storage, file.storage, home)
+    with held(home):
+        _check_own(home, file, url)
+        known = tuple(Rounds(home).known())
+        regime = regime_of(searched, file.population)
+        plan = Plan(file, wanted, searched, made, judge, regime, home, url, executor, source_file)
+        _forget(home, url)
+        mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
+        return search_by(plan, mirror, watch, known)
+
+
+def experiment_of(home: Path, given: Searchable | None) -> Searchable:
+    """Return what a study searches.
+
+    Args:
+        home: its folder.
+        given: the experiment, where not all of it is in its JSON.
+
+    Raises:
+        ExperimentError: one that cannot be had from there.
+    """
+    return _restored(given, (home / EXPERIMENT).read_text(), home)
+
+
+def _restored(experiment: Searchable | None, text: str, home: Path) -> Searchable:
+    try:
+        found = Experiment.from_json(text) if experiment is None else experiment.restored(text)
+        found.nodes  # noqa: B018 - raises what cannot be had
+    except ExperimentError as error:
+        raise ExperimentError(
+            f"the experiment of {home.name} cannot be read from its JSON ({error}); "
+            f"give it: resume({str(home)!r}, experiment)"
+        ) from error
+    return found
+
+
+def _given(given: Any, name: str | None, what: str, home: Path) -> Any:
+    if given is not None:
+        return given
+    if name is None:
+        raise ExperimentError(
+            f"{home.name} was run with a {what} that has no name; give it as it was made then: "
+            f"resume({str(home)!r}, {what}=...)"
+        )
+    return name
+
+
+def _url(given: str | None, kept: str | None, home: Path) -> str | None:
+    if given is None and kept is not None and "***" in kept:
+        raise ExperimentError(
+            f"{home.name} is kept in {kept}, whose password is not; give the URL: storage=... (--storage URL)"
+        )
+    return given or kept
+
+
+def _check_own(home: Path, file: StudyFile, url: str | None) -> None:
+    """Refuse to write a study anew that other engines have a part in."""
+    shared = file.joined
+    if shared is None and url is not None:
+        with suppress(KeyError):
+            study = optuna.load_study(study_name=home.name, storage=open_storage(url, home))
+            engines = {trial.user_attrs.get(ENGINE) for trial in study.get_trials(deepcopy=False)}
+            shared = home.name if len(engines) > 1 else None
+    if shared is not None:
+        raise ExperimentError(
+            f"{home.name} cannot be resumed: other engines work on the study {shared} too, whose trials would be lost; "
+            f"join it: tunelab run FILE --storage URL --join {shared}"
+        )
+
+
+def _forget(home: Path, url: str | None) -> None:
+    """Remove what Optuna has of the study: it is written anew from what is known, with what was lost in the end."""
+    if url is None:
+        for name in (JOURNAL, f"{JOURNAL}.lock"):  # a lock that was held when the engine was killed stays for ever
+            (home / name).unlink(missing_ok=True)
+        return
+    with suppress(KeyError):
+        optuna.delete_study(study_name=home.name, storage=open_storage(url, home))
