@@ -82,3 +82,9 @@ def test_a_wrong_password_is_not_repeated(
     assert refused.returncode == 2
     assert "password authentication failed" in refused.stderr
     assert "wrongsecret" not in refused.stderr + refused.stdout
+
+
+def test_a_password_need_not_be_in_the_url(tunelab: Tunelab, file: str, postgresql: Postgresql) -> None:
+    url = postgresql.url.replace(f":{quote(PASSWORD)}", "")
+    done = tunelab("run", file, "--storage", url, "--trials", "2", PGPASSWORD=PASSWORD)
+    assert done.returncode == 0, done.stderr

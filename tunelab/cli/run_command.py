@@ -50,7 +50,8 @@ def run(
     ] = "process",
     workers: Annotated[int | None, typer.Option(help="Worker processes; by default one for each core but one.")] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="Optuna's storage; by default a journal in the study's folder.")
+        str | None,
+        typer.Option(metavar="URL", help="A database, as postgresql+psycopg://me@host/db; by default a journal."),
     ] = None,
     join: Annotated[
         str | None, typer.Option(metavar="STUDY", help="Work on this study of the storage too; its own seed counts.")
