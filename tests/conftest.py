@@ -6,11 +6,13 @@ in a test's own file, or is marked `torch`, is skipped, and everything else must
 
 import os
 import re
+import tempfile
 from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from postgresql import Postgresql
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -62,3 +64,22 @@ def _one_blas_thread() -> Iterator[None]:
 
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[Postgresql]:
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:  # not pytest's, which only its user may enter
+        server = Postgresql(Path(folder))
+        server.start()
+        yield server
+        if server.is_running:
+            server.stop("immediate")
+
+
+@pytest.fixture
+def postgresql(_postgresql: Postgresql) -> Postgresql:
+    """A PostgreSQL that runs, with an empty database."""
+    if not _postgresql.is_running:  # a test that failed left it so
+        _postgresql.start()
+    _postgresql.empty()
+    return _postgresql

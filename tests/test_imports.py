@@ -63,7 +63,7 @@ OUTSIDE: dict[str, set[str]] = {
     "training": {"numpy", "torch", "safetensors"},
     "executors": {"cloudpickle", "threadpoolctl"},
     "tracking": {"numpy"},
-    "study": {"numpy", "optuna", "pandas", "pydantic"},
+    "study": {"numpy", "optuna", "pandas", "pydantic", "sqlalchemy"},
     "testing": {"numpy", "pytest"},
     "cli": {"typer", "rich", "cloudpickle"},
     "tunelab": set(),

@@ -10,6 +10,7 @@
     └── RunError                    something failed while running (exit code 1)
         ├── AllTrialsFailed         every trial ended the same bad way
         ├── WorkerError             a training process stopped answering
+        ├── StorageLost             a database that holds a study went away, and did not come back
         ├── CheckpointError         a checkpoint that cannot be written, or is damaged
         └── TrackingError           the mirror could not be completed
 
@@ -65,6 +66,10 @@ class AllTrialsFailed(RunError):
 
 class WorkerError(RunError):
     """A training process stopped answering."""
+
+
+class StorageLost(RunError):
+    """The database that holds a study went away, and did not come back."""
 
 
 class CheckpointError(RunError):

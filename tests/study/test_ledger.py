@@ -89,3 +89,17 @@ def test_a_snapshot_counts_what_is() -> None:
 def test_a_snapshot_of_nothing_divides_by_nothing() -> None:
     seen = Ledger("study-1", "loss", maximize=True).snapshot(None)
     assert (seen.fullness, seen.sharing, seen.done, seen.best, seen.total) == (0.0, 0.0, 0, None, None)
+
+
+def test_an_end_that_could_not_be_stored_is_taken_back() -> None:
+    made = ledger()
+    finish(made, 0, 3.0)
+    finish(made, 1, 2.0)
+    finish(made, 2, 1.0)
+    made.take_back(2, "the storage is away")
+    assert made.best is made.results[1]
+    taken = made.results[2]
+    assert (taken.state, taken.value, taken.reason) == (State.INTERRUPTED, None, "the storage is away")
+    assert taken.metrics == {"loss": 1.0, "lr": 0.1}
+    counts = made.snapshot(None).counts
+    assert (counts[State.COMPLETE], counts[State.INTERRUPTED]) == (2, 1)

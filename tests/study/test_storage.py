@@ -1,5 +1,6 @@
 """Where Optuna keeps a study."""
 
+import sys
 from pathlib import Path
 
 import optuna
@@ -61,6 +62,14 @@ def test_a_storage_that_cannot_be_opened_is_refused_without_its_password(tmp_pat
     ) as caught:
         search(bowl(), tmp_path, storage=url, trials=1)
     assert "secret" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        StoreError, match=r"cannot be opened: .*; pip install 'tunelab\[postgresql\]'; give an Optuna URL"
+    ):
+        search(bowl(), tmp_path, storage="postgresql+psycopg://ann@localhost:1/studies", trials=1)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

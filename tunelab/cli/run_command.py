@@ -22,7 +22,9 @@ def run(
             metavar="FILE[:NAME]", help="A Python file that defines an experiment; its name where there are several."
         ),
     ],
-    trials: Annotated[int, typer.Option(help="How many trials.")] = 100,
+    trials: Annotated[
+        int, typer.Option(help="How many trials; with --join, how many this engine adds to the study.")
+    ] = 100,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Ask for no more trials after so many seconds.")
     ] = None,
@@ -48,7 +50,11 @@ def run(
     ] = "process",
     workers: Annotated[int | None, typer.Option(help="Worker processes; by default one for each core but one.")] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="Optuna's storage; by default a journal in the study's folder.")
+        str | None,
+        typer.Option(metavar="URL", help="A database, as postgresql+psycopg://me@host/db; by default a journal."),
+    ] = None,
+    join: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="Work on this study of the storage too; its own seed counts.")
     ] = None,
     tracking_uri: TrackingUri = None,
     folder: Folder = FOLDER,
@@ -70,9 +76,9 @@ def run(
         from tunelab.study.narrow import narrowed
         from tunelab.study.suggest import searched
 
-        if widen:
+        if widen and join is None:
             experiment = _widened(experiment, folder, storage)
-        names = searched(narrowed(experiment, trials, search))
+        names = searched(experiment if join else narrowed(experiment, trials, search))
         scope = Scope(experiment.name, experiment.objective, names, timeout)
         with watching(scope, stop, folder) as watch:
             study = run_study(
@@ -84,10 +90,12 @@ def run(
                 sampler=sampler,
                 pruner=pruner,
                 storage=storage,
+                join=join,
                 tracking_uri=tracking_uri,
                 executor=executor,
                 workers=workers,
                 search=search,
+                widen=widen and join is not None,  # which is refused
                 register=register,
                 folder=folder,
                 source_file=path,

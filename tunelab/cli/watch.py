@@ -10,7 +10,7 @@ from tunelab.cli import STARTED
 from tunelab.cli.outcome import print_kept
 from tunelab.cli.progress import PlainLines, Progress, Scope
 from tunelab.cli.stop_signal import StopSignal
-from tunelab.errors import TrackingError, WorkerError
+from tunelab.errors import StorageLost, TrackingError, WorkerError
 from tunelab.study.ledger import Snapshot
 from tunelab.trial import State
 
@@ -54,7 +54,7 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
     try:
         with progress:
             yield watch
-    except (KeyboardInterrupt, WorkerError, TrackingError):
+    except (KeyboardInterrupt, StorageLost, WorkerError, TrackingError):
         if watch.last is not None:
             print_kept(watch.last.later(time.monotonic() - watch.shown), scope, folder)
         raise

@@ -8,6 +8,7 @@ same study every time.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +17,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
-from tunelab.errors import AllTrialsFailed, WorkerError
+from tunelab.errors import AllTrialsFailed, StorageLost, WorkerError
 from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.rounds import Round
@@ -228,7 +229,13 @@ class Engine:
         result = self.ledger.end(ended.trial, ended.state, ended.reason)
         if result is None:
             return
-        self._tell(result)
+        try:
+            self._tell(result)
+        except (StorageLost, KeyboardInterrupt) as error:  # Optuna does not hold what came of it
+            reason = str(error) or "interrupted by a signal"
+            self.ledger.take_back(ended.trial, reason)
+            self._tracker.end(ended.trial, State.INTERRUPTED, None, reason, self.ledger.now())
+            raise
         self._tracker.end(ended.trial, ended.state, result.value, ended.reason, self.ledger.now())
         self._settle(result, ended, self.ledger.best is result)
 
@@ -243,9 +250,10 @@ class Engine:
 
     def _tell_failed(self, number: int, state: State, reason: str | None) -> None:
         trial = self._trials.pop(number)
-        trial.set_user_attr("state", str(state))
-        trial.set_user_attr("reason", reason)
-        self._study.tell(trial, state=TrialState.FAIL)
+        with suppress(StorageLost) if state is State.INTERRUPTED else nullcontext():  # the cause is heard of already
+            trial.set_user_attr("state", str(state))
+            trial.set_user_attr("reason", reason)
+            self._study.tell(trial, state=TrialState.FAIL)
 
     def _give_up_if_hopeless(self) -> None:
         results = self.ledger.results.values()

@@ -137,15 +137,21 @@ class Ledger:
         self._counts[state] += 1
         if self.first_seconds is None:
             self.first_seconds = self.now() - self.began
-        if value is not None and (self.best is None or self._sign * value > self._sign * self._best_value):
+        if value is not None and (self.best is None or self._sign * value > self._rank(self.best)):
             self.best = result
         return result
 
-    @property
-    def _best_value(self) -> float:
-        assert self.best is not None
-        assert self.best.value is not None
-        return self.best.value
+    def take_back(self, number: int, reason: str) -> None:
+        """Note that a trial's end could not be stored: it counts as interrupted, and is not the best."""
+        result = self.results[number]
+        self.results[number] = replace(result, state=State.INTERRUPTED, value=None, reason=reason)
+        self._counts.update({result.state: -1, State.INTERRUPTED: 1})
+        left = [each for each in self.results.values() if each.value is not None]
+        self.best = max(left, key=self._rank, default=None)
+
+    def _rank(self, result: Result) -> float:
+        assert result.value is not None
+        return self._sign * result.value
 
     def count(self, members: int, capacity: int, seconds: float) -> None:
         """Note how full a population was in one round."""

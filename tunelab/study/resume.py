@@ -17,6 +17,7 @@ from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.rounds import Rounds
 from tunelab.study.run import EXPERIMENT, Plan, regime_of, search_by
 from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.shared_storage import ENGINE
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
 from tunelab.study.study_file import StudyFile
@@ -64,6 +65,7 @@ def resume(
     judge = pruner_of(_given(pruner, file.pruner, "pruner", home))
     url = _url(storage, file.storage, home)
     with held(home):
+        _check_own(home, file, url)
         known = tuple(Rounds(home).known())
         regime = regime_of(searched, file.population)
         plan = Plan(file, wanted, searched, made, judge, regime, home, url, executor, source_file)
@@ -114,6 +116,21 @@ def _url(given: str | None, kept: str | None, home: Path) -> str | None:
             f"{home.name} is kept in {kept}, whose password is not; give the URL: storage=... (--storage URL)"
         )
     return given or kept
+
+
+def _check_own(home: Path, file: StudyFile, url: str | None) -> None:
+    """Refuse to write a study anew that other engines have a part in."""
+    shared = file.joined
+    if shared is None and url is not None:
+        with suppress(KeyError):
+            study = optuna.load_study(study_name=home.name, storage=open_storage(url, home))
+            engines = {trial.user_attrs.get(ENGINE) for trial in study.get_trials(deepcopy=False)}
+            shared = home.name if len(engines) > 1 else None
+    if shared is not None:
+        raise ExperimentError(
+            f"{home.name} cannot be resumed: other engines work on the study {shared} too, whose trials would be lost; "
+            f"join it: tunelab run FILE --storage URL --join {shared}"
+        )
 
 
 def _forget(home: Path, url: str | None) -> None:

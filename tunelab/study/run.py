@@ -26,6 +26,7 @@ from tunelab.study.bounds import at_bounds
 from tunelab.study.engine import Budget, Engine
 from tunelab.study.folder import held as held_folder
 from tunelab.study.folder import new_folder
+from tunelab.study.joined import Joined, joined, note
 from tunelab.study.journal import OneWriterJournal
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.loop_regime import LoopRegime
@@ -62,6 +63,7 @@ def run(
     sampler: Sampler = "tpe",
     pruner: Pruner = "none",
     storage: str | None = None,
+    join: str | None = None,
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
     executor: Literal["process", "inline"] = "process",
@@ -78,13 +80,16 @@ def run(
 
     Args:
         experiment: what is searched.
-        trials: how many; None for as many as the timeout allows. A grid has no more than its points.
+        trials: how many; None for as many as the timeout allows. A grid has no more than its points. In a study that is
+            joined, how many this engine adds.
         timeout: no trial is asked for after so many seconds; those that run end first.
         seed: of the sampler and of every trial; the same seed and number of workers give the same study, bit by bit.
         population: members that train together at most; by default as many as the cache holds. Not for a loop.
         sampler: a name (`tpe`, `random`, `qmc`, `cmaes`, `gp`, `nsgaii`, `grid`) or an Optuna sampler.
         pruner: a name (`none`, `median`, `asha`, `hyperband`) or an Optuna pruner.
         storage: an Optuna URL; by default a journal file in the study's folder.
+        join: work on this study too, which another engine made in the storage. Its experiment must be this one; its
+            seed and ranges count, in place of `seed` and `search`.
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
         executor: train in worker processes, or `inline` in this one.
@@ -115,21 +120,31 @@ def run(
     """
     _check_settings(trials, timeout, population, seed, executor, workers)
     workers = workers or (default_workers() if executor == "process" else 1)
-    wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
-    experiment = narrowed(wanted, trials, search)
-    chosen_sampler, chosen_pruner = sampler_of(sampler, seed), pruner_of(pruner)
+    other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
+    if other:
+        experiment = wanted = other.experiment
+        seed = other.seed
+    else:
+        wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
+        experiment = narrowed(wanted, trials, search)
+    chosen_sampler = sampler_of(sampler, other.sampler_seed if other else seed)
+    chosen_pruner = pruner_of(pruner)
     regime = regime_of(experiment, population)
+    if other:
+        other.check_data(regime.data)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
     if register is not None:
         _check_register(register, regime, mirror)
     home = new_folder(Path(folder), experiment.name)
     file = StudyFile(
         wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
-        workers, storage and masked(storage),
+        workers, storage and masked(storage), joined=join,
     )  # fmt: skip
     file.save(home)
     (home / EXPERIMENT).write_text(experiment.to_json())
-    plan = Plan(file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file)
+    plan = Plan(
+        file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file, other
+    )
     with held_folder(home):
         return search_by(plan, mirror, watch)
 
@@ -147,6 +162,7 @@ class Plan:
         storage: Optuna's URL, password and all; None for the journal in the folder.
         executor: where trials train, by name.
         source_file: the file that defines the experiment, where there is one.
+        other: the study that is joined; None for a study of its own.
     """
 
     file: StudyFile
@@ -159,6 +175,7 @@ class Plan:
     storage: str | None
     executor: str
     source_file: Path | None
+    other: Joined | None = None
 
 
 def search_by(
@@ -182,11 +199,12 @@ def search_by(
         worker = cleanup.enter_context(EXECUTORS[plan.executor](regime.work(home), workers))
         if known is None:
             worker.start()
-        study = _optuna_study(experiment, home, plan.storage, plan.sampler, plan.pruner)
-        trials = _enqueue(experiment, study, file.sampler, file.trials)
+        study, trials = _opened(plan)
         settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
                     "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
                     "search": file.search, "workers": workers}  # fmt: skip
+        if file.joined:
+            settings["joined"] = file.joined
         mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
 
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
@@ -312,6 +330,15 @@ def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
     tracker.check_name(name)
 
 
+def _opened(plan: Plan) -> tuple[optuna.Study, int | None]:
+    """Return Optuna's study, made or joined, and how many trials this engine will ask for at most."""
+    if plan.other:
+        return plan.other.load(plan.sampler, plan.pruner), plan.file.trials
+    study = _optuna_study(plan.experiment, plan.home, plan.storage, plan.sampler, plan.pruner)
+    note(study, plan.experiment, plan.wanted, plan.file.seed, plan.regime.data)
+    return study, _enqueue(plan.experiment, study, plan.file.sampler, plan.file.trials)
+
+
 def _optuna_study(
     experiment: Searchable, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.Study:
@@ -326,8 +353,6 @@ def _optuna_study(
             f"the storage {masked(url or '')} has a study named {home.name!r} already, made from another folder; "
             "give another --folder, or rename the experiment"
         ) from None
-    study.set_user_attr("tunelab.experiment", experiment.to_json())
-    study.set_user_attr("tunelab.experiment_hash", experiment.hash)
     return study
 
 

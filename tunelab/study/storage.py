@@ -1,13 +1,17 @@
 """Where Optuna keeps a study: a journal file in the study's own folder, or any Optuna URL."""
 
+import os
 import re
+import secrets
+import socket
 from pathlib import Path
 
-import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 
 from tunelab.errors import StoreError
 from tunelab.study.journal import OneWriterJournal
+from tunelab.study.shared_storage import SharedStorage
 
 JOURNAL = "optuna.journal"
 
@@ -18,16 +22,31 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     Raises:
         StoreError: a storage that cannot be opened; credentials are not repeated.
     """
-    if url is None:
-        return OneWriterJournal(folder / JOURNAL)
+    return OneWriterJournal(folder / JOURNAL) if url is None else open_shared(url, is_owner=True)
+
+
+def open_shared(url: str, *, is_owner: bool) -> SharedStorage:
+    """Return the storage of a URL, for the engine that makes a study in it, or for another.
+
+    Raises:
+        StoreError: a storage that cannot be opened; credentials are not repeated.
+    """
     try:
-        return optuna.storages.get_storage(url)
+        _check_password(url)
+        return SharedStorage(url, shown=masked(url), engine=_engine_name(), is_owner=is_owner)
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].replace(url, masked(url))
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        reason = (str(cause) or type(cause).__name__).splitlines()[0].replace(url, masked(url))
+        driver = "; pip install 'tunelab[postgresql]'" if isinstance(error, ImportError) and "postgresql" in url else ""
         raise StoreError(
-            f"the storage {masked(url)} cannot be opened: {reason}; "
-            "give an Optuna URL such as sqlite:///studies.db or postgresql://user@host/name"
+            f"the storage {masked(url)} cannot be opened: {reason}{driver}; "
+            "give an Optuna URL such as sqlite:///studies.db or postgresql+psycopg://user@host/name"
         ) from error
+
+
+def _check_password(url: str) -> None:
+    if re.search("://[^:/@]*:.*@.*@", url):  # half of it would be taken for the host, and shown in messages
+        raise ValueError("an '@' in a password must be written as %40")
 
 
 def masked(url: str) -> str:
@@ -41,3 +60,8 @@ def masked(url: str) -> str:
 
 def _stars(found: "re.Match[str]") -> str:
     return f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***"
+
+
+def _engine_name() -> str:
+    """Return a name that no other engine has: the host's, the process's, and some chance (containers are alike)."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -23,6 +23,7 @@ class StudyFile:
         sampler, pruner: their names; None for an object of the person's own.
         storage: Optuna's URL without its password; None for the journal in the folder.
         finished: it ended as it should.
+        joined: the study that this engine joined: it has another's name, and is others' too.
     """
 
     wanted: str
@@ -38,6 +39,7 @@ class StudyFile:
     workers: int
     storage: str | None
     finished: bool = False
+    joined: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write it into the study's folder, whole or not at all."""
@@ -61,3 +63,9 @@ class StudyFile:
             raise StoreError(f"{folder} is no study's folder: it has no {STUDY}{known}") from None
         except (ValueError, TypeError) as error:
             raise StoreError(f"{folder / STUDY} is damaged ({error}); run the study anew") from error
+
+
+def optuna_name(folder: Path) -> str:
+    """Return the name by which Optuna knows the study of a folder: its own, but where another's was joined."""
+    joined = StudyFile.load(folder).joined if (folder / STUDY).exists() else None
+    return joined or folder.name

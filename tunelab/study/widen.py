@@ -13,6 +13,7 @@ from tunelab.study.bounds import at_bounds
 from tunelab.study.folder import folders
 from tunelab.study.ranges import ranges, replaced
 from tunelab.study.storage import JOURNAL, masked, open_storage
+from tunelab.study.study_file import optuna_name
 from tunelab.study.wider import with_ends
 
 
@@ -86,10 +87,12 @@ def _load(home: Path, storage: str | None) -> optuna.Study:
     if url is None and not (home / JOURNAL).exists():
         raise StoreError(f"{home} holds no trials of its own; give the --storage with which {home.name} was run")
     try:
-        return optuna.load_study(study_name=home.name, storage=open_storage(url, home))
+        return optuna.load_study(study_name=optuna_name(home), storage=open_storage(url, home))
     except KeyError:
         where = masked(url) if url else home / JOURNAL
-        raise StoreError(f"{where} holds no study {home.name}; give the --storage with which it was run") from None
+        raise StoreError(
+            f"{where} holds no study {optuna_name(home)}; give the --storage with which it was run"
+        ) from None
 
 
 def _hull(range_: Range, other: Range | None) -> Range:
