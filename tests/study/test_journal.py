@@ -1,6 +1,9 @@
 """A journal of one writer holds what Optuna's own holds, and does not look for enqueued trials for ever."""
 
 import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -73,3 +76,29 @@ def test_reports_are_held_as_by_optuna_and_forced_with_what_follows(
     assert forced > before
     assert again.trials[0].intermediate_values == study.trials[0].intermediate_values
     assert not list(tmp_path.glob("journal.*")), "no lock is left behind"
+
+
+@pytest.fixture
+def files_end_at() -> Iterator[Callable[[int], None]]:
+    """Return what lets no file grow beyond a size: a write then ends in its middle, as on a full disk."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_a_line_that_finds_no_room_leaves_no_part_of_itself(
+    forced: bool, tmp_path: Path, files_end_at: Callable[[int], None]
+) -> None:
+    path = tmp_path / "optuna.journal"
+    study = optuna.create_study(storage=OneWriterJournal(path), study_name="full")
+    trial = study.ask()
+    files_end_at(path.stat().st_size + 10)
+    with pytest.raises(OSError, match="File too large"):
+        trial.report(0.5, 1) if not forced else study.tell(trial, 0.5)
+    files_end_at(1 << 30)
+    assert path.read_bytes().endswith(b"}\n")
+    again = optuna.load_study(storage=OneWriterJournal(path), study_name="full")
+    again.tell(again.ask(), 0.25)
+    assert [each.value for each in again.trials] == [None, 0.25]

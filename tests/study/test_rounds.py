@@ -3,9 +3,6 @@
 import math
 from pathlib import Path
 
-import pytest
-
-from tunelab.errors import StoreError
 from tunelab.study.rounds import ROUNDS, Round, Rounds
 from tunelab.trial import Ended, Progress, Report, State
 
@@ -39,9 +36,3 @@ def test_a_torn_line_is_cut_off_so_that_the_next_stands_alone(tmp_path: Path) ->
     assert len(list(rounds.known())) == 1
     rounds.append(Progress(), 2.0)
     assert [known.at for known in rounds.known()] == [1.0, 2.0]
-
-
-def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / ROUNDS).mkdir()
-    with pytest.raises(StoreError, match=r"rounds\.jsonl cannot be written: "):
-        Rounds(tmp_path).append(PROGRESS, 1.0)

@@ -4,6 +4,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 import typer
@@ -42,6 +43,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, InputError | RunError):
         return str(error)
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return f"no space is left on the disk{f' for {error.filename}' if error.filename else ''}; make room first"
     if isinstance(error, OSError):
         return f"the system refused; {said}"
     frames = reversed(traceback.extract_tb(error.__traceback__))

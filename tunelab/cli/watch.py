@@ -54,7 +54,7 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
     try:
         with progress:
             yield watch
-    except (KeyboardInterrupt, StorageLost, WorkerError, TrackingError):
+    except (KeyboardInterrupt, OSError, StorageLost, WorkerError, TrackingError):
         if watch.last is not None:
             print_kept(watch.last.later(time.monotonic() - watch.shown), scope, folder)
         raise

@@ -1,6 +1,7 @@
 """Optuna's journal storage, for a study that one process writes."""
 
 import json
+import os
 from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,15 @@ class JournalFile(JournalFileBackend):
         self.is_forced = True
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append a line for each of the operations."""
+        """Append a line for each of the operations, or nothing: a part of one would make all of the file unreadable."""
+        end = self._path.stat().st_size
+        try:
+            self._append(logs)
+        except OSError:  # a disk that is full
+            os.truncate(self._path, end)
+            raise
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
         if self.is_forced:
             super().append_logs(logs)
             return

@@ -55,16 +55,9 @@ class Rounds:
                 raise StoreError(f"{self._path}, line {number}, is damaged: {error}; run the study anew") from error
 
     def append(self, progress: Progress, at: float) -> None:
-        """Write one round.
-
-        Raises:
-            StoreError: a place where nothing can be written.
-        """
-        try:
-            with self._path.open("ab") as file:
-                file.write(encode(Round(progress, at)))
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
+        """Write one round; raise `OSError` where nothing can be written."""
+        with self._path.open("ab") as file:
+            file.write(encode(Round(progress, at)))
 
 
 def encode(known: Round) -> bytes:
