@@ -173,7 +173,7 @@ def test_a_study_of_several_engines_is_not_written_anew(tmp_path: Path, url: str
         with pytest.raises(ExperimentError, match=rf"{home} cannot be resumed: other engines .*the study bowl-1 too"):
             resume(tmp_path / home, executor="inline", tracker=MemoryTracker())
     assert [trial.state for trial in optuna.load_study(study_name="bowl-1", storage=url).trials] == before
-    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
+    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=8)  # of which some may diverge
 
 
 def test_a_study_of_one_engine_is_resumed_in_a_database(tmp_path: Path, url: str) -> None:
