@@ -225,7 +225,8 @@ class Trainer:
 
     def _finish(self, population: Population, reports: tuple[Report, ...]) -> Iterator[Ended]:
         last = {report.trial: report.metrics for report in reports}
-        for member in population.release(lambda member: member.finished):
+        ended = population.release(lambda member: member.finished)
+        for member in sorted(ended, key=lambda member: member.trial.number):  # as the ledger does: of equals the first
             metrics = last.get(member.trial.number)
             weights = self._record(member, metrics) if metrics else None
             yield Ended(member.trial.number, State.COMPLETE, member.epoch, member.step, weights=weights)
