@@ -47,3 +47,17 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -
     wrong = tunelab(tmp_path, "resume", "oen-1")
     assert wrong.returncode == 2
     assert "oen-1 is no study's folder: it has no study.json; in studies are one-1" in wrong.stderr.replace("\n", " ")
+
+
+def test_a_file_that_was_moved_is_said_anew(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(FILE)
+    assert tunelab(tmp_path, "run", "two.py:one", "--trials", "4", "--json").returncode == 0
+    home = tmp_path / "studies" / "one-1"
+    (home / "study.json").write_text((home / "study.json").read_text().replace('"finished": true', '"finished": false'))
+    (tmp_path / "two.py").rename(tmp_path / "moved.py")
+    gone = tunelab(tmp_path, "resume", "one-1")
+    assert gone.returncode == 2
+    assert "two.py, which is gone; say where it is now: --file FILE[:NAME]" in " ".join(gone.stderr.split())
+    found = tunelab(tmp_path, "resume", "one-1", "--file", "moved.py:one", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout.splitlines()[-1])["complete"] == 4

@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pytest
 from mlflow import MlflowClient
+from sklearn.datasets import load_wine
 
 from tunelab import Experiment, Float
 from tunelab.errors import ExperimentError, InputError, StoreError
@@ -20,6 +21,7 @@ from tunelab.optimizers import SGD
 from tunelab.study import Snapshot, Study, resume, run
 from tunelab.study.folder import held as held_folder
 from tunelab.study.rounds import ROUNDS, Rounds
+from tunelab.study.storage import JOURNAL
 from tunelab.study.study_file import STUDY, StudyFile
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import Result
@@ -174,6 +176,19 @@ def test_a_password_is_not_kept_and_must_be_given_again(tmp_path: Path) -> None:
     StudyFile(**vars(file) | {"storage": "postgresql://ann:***@host/db"}).save(home)
     with pytest.raises(ExperimentError, match=r"whose password is not; give the URL"):
         resume(home, tracker=MemoryTracker())
+
+
+@pytest.mark.parametrize("changed", [0, 177], ids=["first row", "last row"])
+def test_rows_that_are_not_those_it_was_begun_on_are_refused(changed: int, tmp_path: Path) -> None:
+    table = load_wine()
+    home = cut_off(wine(data=(table.data, table.target)), tmp_path, 2, trials=6, executor="inline")
+    other = table.data.copy()
+    other[changed, 3] += 1e-6
+    before = (home / JOURNAL).read_bytes()
+    with pytest.raises(ExperimentError, match=f"{home.name} was begun on other data than .* its rows differ"):
+        resume(home, wine(data=(other, table.target)), executor="inline", tracker=MemoryTracker())
+    assert (home / JOURNAL).read_bytes() == before, "and nothing is touched"
+    assert resume(home, wine(data=(table.data, table.target)), executor="inline", tracker=MemoryTracker()).best
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,10 @@ def test_weights_come_with_each_trial_that_is_better_than_all_that_ended_before(
 def test_of_trials_that_end_as_well_in_one_round_the_first_ones_weights_are_kept(rules: tuple[str, str]) -> None:
     made = experiment(maximize="val_accuracy", optimizer=Choice("sgd", "momentum"))
     params = dict(trial(0).params)
-    trials = [Trial(n, 7, params | {"optimizer": rule, "optimizer.lr": 1e-9, "optimizer.momentum": 0.9}) for n, rule in enumerate(rules)]
+    trials = [
+        Trial(n, 7, params | {"optimizer": rule, "optimizer.lr": 1e-9, "optimizer.momentum": 0.9})
+        for n, rule in enumerate(rules)
+    ]
     run = train(made, trials)
     assert run[0].reports[3].metrics["val_accuracy"] == run[1].reports[3].metrics["val_accuracy"]
     assert [run[n].ended.weights is not None for n in (0, 1)] == [True, False]

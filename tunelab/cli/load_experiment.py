@@ -23,13 +23,21 @@ def load_experiment(spec: str, called: str | None = None) -> tuple[Searchable, P
     Raises:
         ExperimentError: no such file, a file that raises, defines no experiment, or several and no name is given.
     """
-    file, _, name = spec.rpartition(":")
-    if not (file and name.isidentifier()):
-        file, name = spec, ""
-    path = _existing(Path(file))
+    file, name = file_and_name(spec)
+    path = _existing(file)
     module = _import(path)
     cloudpickle.register_pickle_by_value(module)
     return _named(module, path, name) if name else _only(module, path, called), path
+
+
+def file_and_name(spec: str) -> tuple[Path, str]:
+    """Return the parts of `FILE:NAME`; the name is empty where there is none.
+
+    >>> file_and_name("some/digits.py:wide")
+    (PosixPath('some/digits.py'), 'wide')
+    """
+    file, _, name = spec.rpartition(":")
+    return (Path(file), name) if file and name.isidentifier() else (Path(spec), "")
 
 
 def _existing(path: Path) -> Path:

@@ -1,12 +1,13 @@
 """Options that more than one command takes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 FOLDER = Path("studies")
 
+ExecutorName = Annotated[Literal["process", "inline"], typer.Option(help="Train in worker processes, or in this one.")]
 Folder = Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep their files.")]
 TrackingUri = Annotated[
     str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")

@@ -1,13 +1,13 @@
 """`tunelab resume`: go on with a study that was cut off."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tunelab.cli import STARTED
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, Folder, Json, TrackingUri
+from tunelab.cli.options import FOLDER, Debug, ExecutorName, Folder, Json, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 def resume(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Its name, as digits-3, or its folder.")],
-    executor: Annotated[
-        Literal["process", "inline"], typer.Option(help="Train in worker processes, or in this one.")
-    ] = "process",
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE[:NAME]", help="The Python file of the experiment, if it is not where it was."),
+    ] = None,
+    executor: ExecutorName = "process",
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Optuna's storage again, where it has a password.")
     ] = None,
@@ -39,10 +41,11 @@ def resume(
         from tunelab.study.suggest import searched
 
         home = Path(study) if len(Path(study).parts) > 1 else folder / study
-        file = StudyFile.load(home)
-        given, path = _loaded(file.source)
+        settings = StudyFile.load(home)
+        source = file or settings.source
+        given, path = (None, None) if source is None else _loaded(source, home.name)
         experiment = experiment_of(home, given)
-        scope = Scope(experiment.name, experiment.objective, searched(experiment), file.timeout)
+        scope = Scope(experiment.name, experiment.objective, searched(experiment), settings.timeout)
         with watching(scope, stop, home.parent) as watch:
             found = resume_study(
                 home,
@@ -60,8 +63,12 @@ def resume(
             print_study(found, scope, STARTED, ui_hint(tracking_uri, home.parent))
 
 
-def _loaded(source: str | None) -> "tuple[Searchable | None, Path | None]":
-    """Return the experiment of the file that the study was run from, and the file."""
-    from tunelab.cli.load_experiment import load_experiment
+def _loaded(source: str, study: str) -> "tuple[Searchable, Path]":
+    """Return the experiment of the `FILE:NAME` that a study was run from, and the file."""
+    from tunelab.cli.load_experiment import file_and_name, load_experiment
+    from tunelab.errors import ExperimentError
 
-    return (None, None) if source is None else load_experiment(source)
+    path, _ = file_and_name(source)
+    if not path.exists():
+        raise ExperimentError(f"{study} was run from {path}, which is gone; say where it is now: --file FILE[:NAME]")
+    return load_experiment(source)

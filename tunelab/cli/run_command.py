@@ -7,7 +7,7 @@ import typer
 
 from tunelab.cli import STARTED
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, Folder, Json, TrackingUri
+from tunelab.cli.options import FOLDER, Debug, ExecutorName, Folder, Json, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
@@ -45,9 +45,7 @@ def run(
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
     ] = None,
-    executor: Annotated[
-        Literal["process", "inline"], typer.Option(help="Train in worker processes, or in this one.")
-    ] = "process",
+    executor: ExecutorName = "process",
     workers: Annotated[int | None, typer.Option(help="Worker processes; by default one for each core but one.")] = None,
     storage: Annotated[
         str | None,

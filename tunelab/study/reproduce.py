@@ -15,7 +15,7 @@ from tunelab.searchable import Searchable, json_fields
 from tunelab.study.changes import Change, changes
 from tunelab.study.compare import Comparison, compare
 from tunelab.study.recorded_suggest import RecordedSuggest
-from tunelab.study.run import regime_of
+from tunelab.study.regimes import regime_of
 from tunelab.tracking.mlflow_names import accepted_keys
 from tunelab.tracking.recorded import RecordedTrial, recorded_trial
 from tunelab.trial import OBJECTIVE, Curve, Ended, Orders, Report, State, Trial, Value

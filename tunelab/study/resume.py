@@ -13,15 +13,18 @@ from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
 from tunelab.study.folder import held
 from tunelab.study.ledger import Snapshot
+from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
+from tunelab.study.regimes import regime_of
 from tunelab.study.rounds import Rounds
-from tunelab.study.run import EXPERIMENT, Plan, regime_of, search_by
 from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.search import search_by
 from tunelab.study.shared_storage import ENGINE
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
-from tunelab.study.study_file import StudyFile
+from tunelab.study.study_file import EXPERIMENT, StudyFile
 from tunelab.tracking.mlflow_tracker import MLflowTracker
+from tunelab.trial import DataRecord
 
 
 def resume(
@@ -52,7 +55,8 @@ def resume(
         tracker, tracking_uri, executor, source_file, watch: as for `run`.
 
     Raises:
-        InputError: no such study, one that has ended or is running, or one whose experiment cannot be had.
+        InputError: no such study, one that has ended or is running, one whose experiment cannot be had, or whose data
+            have changed.
         AllTrialsFailed, KeyboardInterrupt: as for `run`.
     """
     home = Path(folder)
@@ -68,6 +72,7 @@ def resume(
         _check_own(home, file, url)
         known = tuple(Rounds(home).known())
         regime = regime_of(searched, file.population)
+        _check_data(home, file.data, regime.data)
         plan = Plan(file, wanted, searched, made, judge, regime, home, url, executor, source_file)
         _forget(home, url)
         mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
@@ -116,6 +121,15 @@ def _url(given: str | None, kept: str | None, home: Path) -> str | None:
             f"{home.name} is kept in {kept}, whose password is not; give the URL: storage=... (--storage URL)"
         )
     return given or kept
+
+
+def _check_data(home: Path, begun_on: str | None, now: DataRecord | None) -> None:
+    """Refuse to train the rest of a study on other rows than its first trials."""
+    if begun_on is not None and (now is None or now.fingerprint != begun_on):
+        raise ExperimentError(
+            f"{home.name} was begun on other data than {now.source if now else 'none'} holds now: its rows differ, and "
+            "the study's trials would not be comparable; bring the data back as they were, or run the experiment anew"
+        )
 
 
 def _check_own(home: Path, file: StudyFile, url: str | None) -> None:

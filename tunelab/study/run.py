@@ -1,56 +1,32 @@
-"""Run a study from start to end: data, worker, Optuna, tracker, and what is kept of the best."""
+"""Run a study: what was asked for is checked, and planned."""
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import singledispatch
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import optuna
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
-
-from tunelab.contracts import Executor, Tracker, Work
-from tunelab.errors import AllTrialsFailed, ExperimentError, StoreError, TrackingError, suggestion
-from tunelab.executors.inline import InlineExecutor
-from tunelab.executors.process import ProcessExecutor
-from tunelab.executors.team import TeamExecutor, default_workers
-from tunelab.experiments import Experiment
-from tunelab.loop import Loop
+from tunelab.contracts import Tracker
+from tunelab.errors import ExperimentError, suggestion
+from tunelab.executors.by_name import EXECUTORS
+from tunelab.executors.team import default_workers
 from tunelab.searchable import Searchable
-from tunelab.study.bounds import at_bounds
-from tunelab.study.engine import Budget, Engine
-from tunelab.study.folder import held as held_folder
-from tunelab.study.folder import new_folder
-from tunelab.study.joined import Joined, joined, note
-from tunelab.study.journal import OneWriterJournal
-from tunelab.study.ledger import Ledger, Snapshot
-from tunelab.study.loop_regime import LoopRegime
-from tunelab.study.narrow import SearchMode, held, narrowed
-from tunelab.study.population_regime import PopulationRegime
+from tunelab.study.folder import held, new_folder
+from tunelab.study.joined import joined
+from tunelab.study.ledger import Snapshot
+from tunelab.study.narrow import SearchMode, narrowed
+from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regime import Regime
-from tunelab.study.rounds import Round, Rounds
+from tunelab.study.regimes import regime_of
 from tunelab.study.samplers import Sampler, sampler_of
-from tunelab.study.software import platform_now, versions_of
-from tunelab.study.storage import masked, open_storage
+from tunelab.study.search import search_by
+from tunelab.study.storage import masked
 from tunelab.study.study import Study
-from tunelab.study.study_file import StudyFile
-from tunelab.study.suggest import defaults, grid, searched, shared
+from tunelab.study.study_file import EXPERIMENT, StudyFile
 from tunelab.study.widen import widened
 from tunelab.tracking.mlflow_tracker import MLflowTracker
-from tunelab.training.weights_file import WEIGHTS
-from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecord, Summary, Value
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
-
-EXPERIMENT = "experiment.json"
-"""What a study searches, in its folder."""
 
 
 def run(
@@ -138,171 +114,19 @@ def run(
     home = new_folder(Path(folder), experiment.name)
     file = StudyFile(
         wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
-        workers, storage and masked(storage), joined=join,
+        workers, storage and masked(storage), joined=join, data=regime.data.fingerprint if regime.data else None,
     )  # fmt: skip
     file.save(home)
     (home / EXPERIMENT).write_text(experiment.to_json())
     plan = Plan(
         file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file, other
     )
-    with held_folder(home):
+    with held(home):
         return search_by(plan, mirror, watch)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done for one study.
-
-    Attributes:
-        file: the settings.
-        wanted, experiment: what was given, and what is searched of it.
-        sampler, pruner: Optuna's.
-        regime: how trials train.
-        home: the study's folder.
-        storage: Optuna's URL, password and all; None for the journal in the folder.
-        executor: where trials train, by name.
-        source_file: the file that defines the experiment, where there is one.
-        other: the study that is joined; None for a study of its own.
-    """
-
-    file: StudyFile
-    wanted: Searchable
-    experiment: Searchable
-    sampler: BaseSampler
-    pruner: BasePruner
-    regime: Regime
-    home: Path
-    storage: str | None
-    executor: str
-    source_file: Path | None
-    other: Joined | None = None
-
-
-def search_by(
-    plan: Plan, mirror: Tracker, watch: Callable[[Snapshot], None], known: Sequence[Round] | None = None
-) -> Study:
-    """Search as planned, or go on after the rounds that are known, and return what was found.
-
-    Args:
-        plan: what to do.
-        mirror: shows it.
-        watch: called with the progress.
-        known: of a study that is resumed, what its workers have answered; None for a new one.
-
-    Raises:
-        InputError, RunError, KeyboardInterrupt: as `run` does.
-    """
-    file, experiment, regime, home, seed = plan.file, plan.experiment, plan.regime, plan.home, plan.file.seed
-    workers, timeout, register = file.workers, file.timeout, file.register
-    with ExitStack() as cleanup, _quiet_optuna():
-        cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(EXECUTORS[plan.executor](regime.work(home), workers))
-        if known is None:
-            worker.start()
-        study, trials = _opened(plan)
-        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
-                    "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
-                    "search": file.search, "workers": workers}  # fmt: skip
-        if file.joined:
-            settings["joined"] = file.joined
-        mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
-
-        def settle(result: Result, ended: Ended, is_best: bool) -> None:
-            regime.settle(home, result, ended, is_best=is_best)
-
-        prunes = not isinstance(plan.pruner, optuna.pruners.NopPruner)
-        engine = Engine(
-            experiment,
-            study,
-            worker,
-            mirror,
-            Budget(trials, timeout, *regime.pace(prunes=prunes), workers),
-            seed,
-            watch,
-            settle,
-            Rounds(home).append,
-        )
-        ledger, finished = engine.ledger, Finished()
-        try:
-            if known is not None:
-                with _past(study, ledger):
-                    engine.replay(known)
-            engine.run()
-            if ledger.best is not None:
-                finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
-        except BaseException as error:
-            engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
-            worker.close()  # nothing trains on while MLflow is completed
-            with suppress(TrackingError):  # the cause is what a person must hear of
-                mirror.finish(_summary(ledger, home, finished, None), time.time())
-            raise
-        shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
-    replace(file, finished=True).save(home)
-    best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
-    found = Study(
-        name=home.name,
-        experiment=experiment,
-        folder=home,
-        trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
-        best=best,
-        progress=ledger.snapshot(trials),
-        first_trial_s=ledger.first_seconds,
-        test=finished.metrics,
-        mirror=shown,
-        optuna=study,
-        held=held(plan.wanted, experiment),
-        at_bounds=at_bounds(experiment, study),
-        notes=(*engine.notes, *finished.notes, *shown.notes),
-    )
-    if found.best is None:
-        raise AllTrialsFailed(_why_none(found))
-    if register and shown.registered is None:
-        why = "; ".join((*finished.notes, *shown.notes))
-        raise TrackingError(f"the best trial of {home.name} is not registered as {register!r}: {why}; it is in {home}")
-    return found
 
 
 def _name(given: Sampler | Pruner) -> str | None:
     return given if isinstance(given, str) else None
-
-
-@contextmanager
-def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
-    """Let Optuna's journal write the times at which things happened first."""
-    journal = study._storage
-    if isinstance(journal, OneWriterJournal):
-        journal.now = lambda: ledger.now()
-        yield
-        journal.now = None
-    else:
-        yield
-
-
-EXECUTORS: dict[str, Callable[[Work, int], Executor]] = {
-    "process": lambda job, workers: TeamExecutor(lambda: ProcessExecutor(job), workers),
-    "inline": lambda job, workers: TeamExecutor(lambda: InlineExecutor(job), workers),
-}
-"""How a study trains, by name: given the job, and how many workers are wanted."""
-
-
-@singledispatch
-def regime_of(experiment: Searchable, population: int | None) -> Regime:
-    """Return how the trials of an experiment of this kind train.
-
-    Raises:
-        InputError: what cannot be trained.
-    """
-    raise ExperimentError(f"a study searches an Experiment or a loop, was {experiment!r}")
-
-
-@regime_of.register
-def _(experiment: Experiment, population: int | None) -> Regime:
-    return PopulationRegime(experiment, population)
-
-
-@regime_of.register
-def _(experiment: Loop, population: int | None) -> Regime:
-    return LoopRegime(experiment, population)
 
 
 def _check_settings(
@@ -328,103 +152,3 @@ def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
     if not regime.keeps_models:
         raise ExperimentError(f"register={name!r}: a loop keeps, and may register, its own models; leave register out")
     tracker.check_name(name)
-
-
-def _opened(plan: Plan) -> tuple[optuna.Study, int | None]:
-    """Return Optuna's study, made or joined, and how many trials this engine will ask for at most."""
-    if plan.other:
-        return plan.other.load(plan.sampler, plan.pruner), plan.file.trials
-    study = _optuna_study(plan.experiment, plan.home, plan.storage, plan.sampler, plan.pruner)
-    note(study, plan.experiment, plan.wanted, plan.file.seed, plan.regime.data)
-    return study, _enqueue(plan.experiment, study, plan.file.sampler, plan.file.trials)
-
-
-def _optuna_study(
-    experiment: Searchable, home: Path, url: str | None, sampler: BaseSampler, pruner: BasePruner
-) -> optuna.Study:
-    storage = open_storage(url, home)
-    direction: Literal["maximize", "minimize"] = "maximize" if experiment.maximize else "minimize"
-    try:
-        study = optuna.create_study(
-            storage=storage, study_name=home.name, sampler=sampler, pruner=pruner, direction=direction
-        )
-    except optuna.exceptions.DuplicatedStudyError:
-        raise StoreError(
-            f"the storage {masked(url or '')} has a study named {home.name!r} already, made from another folder; "
-            "give another --folder, or rename the experiment"
-        ) from None
-    return study
-
-
-def _enqueue(experiment: Searchable, study: optuna.Study, sampler: str | None, trials: int | None) -> int | None:
-    """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
-    first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
-    for params in first:
-        study.enqueue_trial(params)
-    return len(first) if sampler == "grid" else trials
-
-
-def _record(
-    experiment: Searchable,
-    home: Path,
-    seed: int,
-    source_file: Path | None,
-    data: DataRecord | None,
-    settings: Mapping[str, Value],
-) -> StudyRecord:
-    return StudyRecord(
-        name=home.name,
-        experiment=experiment.name,
-        experiment_json=experiment.to_json(),
-        experiment_hash=experiment.hash,
-        objective=experiment.objective,
-        maximize=experiment.maximize is not None,
-        searched=searched(experiment),
-        shared=shared(experiment),
-        seed=seed,
-        folder=home,
-        source_file=source_file,
-        data=data,
-        settings=settings,
-        versions=versions_of(experiment),
-        platform=platform_now(),
-    )
-
-
-def _summary(ledger: Ledger, home: Path, finished: Finished, register: str | None) -> Summary:
-    best = ledger.best
-    programs = [home / name for name in finished.programs]
-    return Summary(
-        counts=ledger.snapshot(None).counts,
-        best=best.trial.number if best else None,
-        best_value=best.value if best else None,
-        weights=home / WEIGHTS if best else None,
-        program=programs[0] if programs else None,
-        register=register,
-        metrics=finished.metrics,
-    )
-
-
-def _why_none(study: Study) -> str:
-    if not study.trials:
-        return f"no trial of {study.name} was started before the timeout; raise it"
-    kinds = Counter((result.state, result.why) for result in study.trials)
-    states = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
-    (state, why), _ = kinds.most_common(1)[0]
-    first = next(result.trial.number for result in study.trials if (result.state, result.why) == (state, why))
-    advice = "; lower the upper end of the learning rate's range" if state is State.DIVERGED else ""
-    return (
-        f"no trial of {study.name} completed ({states}); "
-        f"the most frequent reason, first in trial {first}: {why}{advice}"
-    )
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's own log lines out of the way; tunelab shows the progress."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -11,19 +11,23 @@ from tunelab.errors import StoreError
 STUDY = "study.json"
 """The file's name."""
 
+EXPERIMENT = "experiment.json"
+"""The file beside it: what is searched."""
+
 
 @dataclass(frozen=True)
 class StudyFile:
     """The settings of one study.
 
     Attributes:
-        wanted: the experiment as it was given, in JSON; `experiment.json` is what is searched of it.
+        wanted: the experiment as it was given, in JSON; `EXPERIMENT` is what is searched of it.
         source: by which `FILE:NAME` a command line finds it; None for one that was not run from there.
         trials, timeout, seed, population, search, register, workers: as `run` takes them.
         sampler, pruner: their names; None for an object of the person's own.
         storage: Optuna's URL without its password; None for the journal in the folder.
         finished: it ended as it should.
         joined: the study that this engine joined: it has another's name, and is others' too.
+        data: the fingerprint of the rows that it trains on; None where it has none.
     """
 
     wanted: str
@@ -40,6 +44,7 @@ class StudyFile:
     storage: str | None
     finished: bool = False
     joined: str | None = None
+    data: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write it into the study's folder, whole or not at all."""

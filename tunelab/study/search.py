@@ -1,0 +1,190 @@
+"""Search as planned, from the first trial to the last word: workers, Optuna, tracker, and what is kept of the best."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+
+from tunelab.contracts import Tracker
+from tunelab.errors import AllTrialsFailed, TrackingError
+from tunelab.executors.by_name import EXECUTORS
+from tunelab.searchable import Searchable
+from tunelab.study.bounds import at_bounds
+from tunelab.study.engine import Budget, Engine
+from tunelab.study.journal import OneWriterJournal
+from tunelab.study.ledger import Ledger, Snapshot
+from tunelab.study.narrow import held
+from tunelab.study.optuna_study import opened
+from tunelab.study.plan import Plan
+from tunelab.study.rounds import Round, Rounds
+from tunelab.study.software import platform_now, versions_of
+from tunelab.study.study import Study
+from tunelab.study.suggest import searched, shared
+from tunelab.training.weights_file import WEIGHTS
+from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecord, Summary, Value
+
+
+def search_by(
+    plan: Plan, mirror: Tracker, watch: Callable[[Snapshot], None], known: Sequence[Round] | None = None
+) -> Study:
+    """Search as planned, or go on after the rounds that are known, and return what was found.
+
+    Args:
+        plan: what to do.
+        mirror: shows it.
+        watch: called with the progress.
+        known: of a study that is resumed, what its workers have answered; None for a new one.
+
+    Raises:
+        InputError, RunError, KeyboardInterrupt: as `run` does.
+    """
+    file, experiment, regime, home, seed = plan.file, plan.experiment, plan.regime, plan.home, plan.file.seed
+    workers, timeout, register = file.workers, file.timeout, file.register
+    with ExitStack() as cleanup, _quiet_optuna():
+        cleanup.callback(mirror.close)
+        worker = cleanup.enter_context(EXECUTORS[plan.executor](regime.work(home), workers))
+        if known is None:
+            worker.start()
+        study, trials = opened(plan)
+        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
+                    "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
+                    "search": file.search, "workers": workers}  # fmt: skip
+        if file.joined:
+            settings["joined"] = file.joined
+        mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
+
+        def settle(result: Result, ended: Ended, is_best: bool) -> None:
+            regime.settle(home, result, ended, is_best=is_best)
+
+        prunes = not isinstance(plan.pruner, optuna.pruners.NopPruner)
+        engine = Engine(
+            experiment,
+            study,
+            worker,
+            mirror,
+            Budget(trials, timeout, *regime.pace(prunes=prunes), workers),
+            seed,
+            watch,
+            settle,
+            Rounds(home).append,
+        )
+        ledger, finished = engine.ledger, Finished()
+        try:
+            if known is not None:
+                with _past(study, ledger):
+                    engine.replay(known)
+            engine.run()
+            if ledger.best is not None:
+                finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
+        except BaseException as error:
+            engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
+            worker.close()  # nothing trains on while MLflow is completed
+            with suppress(TrackingError):  # the cause is what a person must hear of
+                mirror.finish(_summary(ledger, home, finished, None), time.time())
+            raise
+        shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
+    replace(file, finished=True).save(home)
+    best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
+    found = Study(
+        name=home.name,
+        experiment=experiment,
+        folder=home,
+        trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
+        best=best,
+        progress=ledger.snapshot(trials),
+        first_trial_s=ledger.first_seconds,
+        test=finished.metrics,
+        mirror=shown,
+        optuna=study,
+        held=held(plan.wanted, experiment),
+        at_bounds=at_bounds(experiment, study),
+        notes=(*engine.notes, *finished.notes, *shown.notes),
+    )
+    if found.best is None:
+        raise AllTrialsFailed(_why_none(found))
+    if register and shown.registered is None:
+        why = "; ".join((*finished.notes, *shown.notes))
+        raise TrackingError(f"the best trial of {home.name} is not registered as {register!r}: {why}; it is in {home}")
+    return found
+
+
+@contextmanager
+def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
+    """Let Optuna's journal write the times at which things happened first."""
+    journal = study._storage
+    if isinstance(journal, OneWriterJournal):
+        journal.now = lambda: ledger.now()
+        yield
+        journal.now = None
+    else:
+        yield
+
+
+def _record(
+    experiment: Searchable,
+    home: Path,
+    seed: int,
+    source_file: Path | None,
+    data: DataRecord | None,
+    settings: Mapping[str, Value],
+) -> StudyRecord:
+    return StudyRecord(
+        name=home.name,
+        experiment=experiment.name,
+        experiment_json=experiment.to_json(),
+        experiment_hash=experiment.hash,
+        objective=experiment.objective,
+        maximize=experiment.maximize is not None,
+        searched=searched(experiment),
+        shared=shared(experiment),
+        seed=seed,
+        folder=home,
+        source_file=source_file,
+        data=data,
+        settings=settings,
+        versions=versions_of(experiment),
+        platform=platform_now(),
+    )
+
+
+def _summary(ledger: Ledger, home: Path, finished: Finished, register: str | None) -> Summary:
+    best = ledger.best
+    programs = [home / name for name in finished.programs]
+    return Summary(
+        counts=ledger.snapshot(None).counts,
+        best=best.trial.number if best else None,
+        best_value=best.value if best else None,
+        weights=home / WEIGHTS if best else None,
+        program=programs[0] if programs else None,
+        register=register,
+        metrics=finished.metrics,
+    )
+
+
+def _why_none(study: Study) -> str:
+    if not study.trials:
+        return f"no trial of {study.name} was started before the timeout; raise it"
+    kinds = Counter((result.state, result.why) for result in study.trials)
+    states = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+    (state, why), _ = kinds.most_common(1)[0]
+    first = next(result.trial.number for result in study.trials if (result.state, result.why) == (state, why))
+    advice = "; lower the upper end of the learning rate's range" if state is State.DIVERGED else ""
+    return (
+        f"no trial of {study.name} completed ({states}); "
+        f"the most frequent reason, first in trial {first}: {why}{advice}"
+    )
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's own log lines out of the way; tunelab shows the progress."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
