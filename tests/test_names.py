@@ -56,6 +56,7 @@ FIELDS = [
 SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
     "tracker": None, "tracking_uri": None, "executor": "process", "workers": None, "search": "auto", "widen": False,
+    "extend": None,
     "register": None, "source_file": None, "source": None, "join": None,
 }  # fmt: skip
 

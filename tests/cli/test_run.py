@@ -119,6 +119,21 @@ def test_people_read_what_was_held_and_where_a_bound_was_met_and_widen_does_it(
     assert len(searched) == 4
 
 
+def test_people_read_what_an_extension_carries_over(tunelab: Tunelab, write: Callable[..., Path]) -> None:
+    write(LOW)
+    fast = ["run", "mine.py", "--trials", "8", "--executor", "inline"]
+    assert tunelab(*fast).returncode == 0
+    write(LOW.replace("1e-5", "1e-4"))
+    done = tunelab(*fast, "--extend", "x-1")
+    assert done.returncode == 0, done.stderr
+    assert "note: extends x-1: 8 of its 8 trials that ended well are carried over\n" in done.stdout
+    assert "note: optimizer.lr: Float(1e-06, 1e-05, log=True) then, Float(1e-06, 0.0001, log=True) now\n" in done.stdout
+    assert [trial.number for trial in loaded("x-2", Path("studies/x-2").absolute()).trials] == list(range(16))
+    done = tunelab(*fast, "--extend", "x-9")
+    assert done.returncode == 2
+    assert "x-9 is no study's folder" in done.stderr
+
+
 def test_all_trials_diverge(tunelab: Tunelab, write: Callable[..., Path]) -> None:
     write('x = Experiment(name="x", data="wine", model=MLP(), optimizer=SGD(lr=1e30), epochs=2)')
     done = tunelab("run", "mine.py", "--trials", "4", "--json")

@@ -42,6 +42,10 @@ def run(
     widen: Annotated[
         bool, typer.Option("--widen", help="Search further where the last study had its best trial at a bound.")
     ] = False,
+    extend: Annotated[
+        str | None,
+        typer.Option(metavar="STUDY", help="Begin with the trials of this study that the experiment could have drawn."),
+    ] = None,
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
     ] = None,
@@ -71,12 +75,14 @@ def run(
         from tunelab.cli.progress import Scope
         from tunelab.cli.watch import watching
         from tunelab.study import run as run_study
+        from tunelab.study.extend import trials_before
         from tunelab.study.narrow import narrowed
         from tunelab.study.suggest import searched
 
         if widen and join is None:
             experiment = _widened(experiment, folder, storage)
-        names = searched(experiment if join else narrowed(experiment, trials, search))
+        before = trials_before(folder / extend, storage) if extend else 0
+        names = searched(experiment if join else narrowed(experiment, trials + before, search))
         scope = Scope(experiment.name, experiment.objective, names, timeout)
         with watching(scope, stop, folder) as watch:
             study = run_study(
@@ -94,6 +100,7 @@ def run(
                 workers=workers,
                 search=search,
                 widen=widen and join is not None,  # which is refused
+                extend=extend,
                 register=register,
                 folder=folder,
                 source_file=path,

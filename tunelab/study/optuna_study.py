@@ -1,5 +1,6 @@
 """Optuna's side of a study: made or joined, with the trials that come first."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -7,9 +8,11 @@ from typing import Literal
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
-from tunelab.errors import StoreError
+from tunelab.errors import ExperimentError, StoreError
 from tunelab.searchable import Searchable
+from tunelab.study.carried import carried
 from tunelab.study.joined import note
 from tunelab.study.plan import Plan
 from tunelab.study.storage import masked, open_storage
@@ -26,7 +29,9 @@ def opened(plan: Plan) -> tuple[optuna.Study, int | None]:
         return plan.other.load(plan.sampler, plan.pruner), plan.file.trials
     study = _optuna_study(plan.experiment, plan.home, plan.storage, plan.sampler, plan.pruner)
     note(study, plan.experiment, plan.wanted, plan.file.seed, plan.regime.data)
-    return study, _enqueue(plan.experiment, study, plan.file.sampler, plan.file.trials)
+    earlier = carried(plan.home)
+    study.add_trials(earlier)
+    return study, _enqueue(plan.experiment, study, plan.file.sampler, plan.file.trials, earlier)
 
 
 def _optuna_study(
@@ -46,9 +51,18 @@ def _optuna_study(
     return study
 
 
-def _enqueue(experiment: Searchable, study: optuna.Study, sampler: str | None, trials: int | None) -> int | None:
-    """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most."""
-    first = list(islice(grid(experiment) if sampler == "grid" else defaults(experiment), trials))
+def _enqueue(
+    experiment: Searchable, study: optuna.Study, sampler: str | None, trials: int | None, earlier: Sequence[FrozenTrial]
+) -> int | None:
+    """Enqueue the alternatives' own defaults, or the points of a grid; return how many trials there will be at most.
+
+    What an earlier trial had is not tried again.
+    """
+    tried = [trial.params for trial in earlier]
+    untried = (params for params in (grid if sampler == "grid" else defaults)(experiment) if params not in tried)
+    first = list(islice(untried, trials))
+    if sampler == "grid" and not first:
+        raise ExperimentError("every point of the grid was tried before; give another sampler, or wider ranges")
     for params in first:
         study.enqueue_trial(params)
     return len(first) if sampler == "grid" else trials

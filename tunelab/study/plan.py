@@ -26,6 +26,7 @@ class Plan:
         executor: where trials train, by name.
         source_file: the file that defines the experiment, where there is one.
         other: the study that is joined; None for a study of its own.
+        notes: what a person should know of it from the start.
     """
 
     file: StudyFile
@@ -39,3 +40,4 @@ class Plan:
     executor: str
     source_file: Path | None
     other: Joined | None = None
+    notes: tuple[str, ...] = ()

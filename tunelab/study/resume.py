@@ -17,7 +17,7 @@ from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regimes import regime_of
 from tunelab.study.rounds import Rounds
-from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
 from tunelab.study.shared_storage import ENGINE
 from tunelab.study.storage import JOURNAL, open_storage
@@ -65,7 +65,7 @@ def resume(
         raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
     wanted = _restored(experiment, file.wanted, home)
     searched = experiment_of(home, experiment)
-    made = sampler_of(_given(sampler, file.sampler, "sampler", home), file.seed)
+    made = sampler_of(_given(sampler, file.sampler, "sampler", home), sampler_seed(file.seed, file.extends))
     judge = pruner_of(_given(pruner, file.pruner, "pruner", home))
     url = _url(storage, file.storage, home)
     with held(home):

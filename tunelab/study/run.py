@@ -9,6 +9,8 @@ from tunelab.errors import ExperimentError, suggestion
 from tunelab.executors.by_name import EXECUTORS
 from tunelab.executors.team import default_workers
 from tunelab.searchable import Searchable
+from tunelab.study.carried import save
+from tunelab.study.extend import extension, trials_before
 from tunelab.study.folder import held, new_folder
 from tunelab.study.joined import joined
 from tunelab.study.ledger import Snapshot
@@ -17,7 +19,7 @@ from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regime import Regime
 from tunelab.study.regimes import regime_of
-from tunelab.study.samplers import Sampler, sampler_of
+from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
 from tunelab.study.storage import masked
 from tunelab.study.study import Study
@@ -46,6 +48,7 @@ def run(
     workers: int | None = None,
     search: SearchMode = "auto",
     widen: bool = False,
+    extend: str | None = None,
     register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
@@ -75,6 +78,8 @@ def run(
             (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
             what is searched.
         widen: search further where the last study of this experiment in the folder had its best trial at a bound.
+        extend: an earlier study in the folder, whose trials this one begins with: those that could have been its own.
+            `trials` are added to them.
         register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
@@ -95,6 +100,10 @@ def run(
     3
     """
     _check_settings(trials, timeout, population, seed, executor, workers)
+    if extend is not None and join is not None:
+        raise ExperimentError(
+            f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
+        )
     workers = workers or (default_workers() if executor == "process" else 1)
     other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
     if other:
@@ -102,24 +111,40 @@ def run(
         seed = other.seed
     else:
         wanted = widened(experiment, Path(folder), storage).experiment if widen else experiment
-        experiment = narrowed(wanted, trials, search)
-    chosen_sampler = sampler_of(sampler, other.sampler_seed if other else seed)
+        before = trials_before(Path(folder) / extend, storage) if extend else 0
+        experiment = narrowed(wanted, trials and trials + before, search)
+    chosen_sampler = sampler_of(sampler, other.sampler_seed if other else sampler_seed(seed, extend))
     chosen_pruner = pruner_of(pruner)
     regime = regime_of(experiment, population)
+    data = regime.data.fingerprint if regime.data else None
     if other:
         other.check_data(regime.data)
+    earlier = None if extend is None else extension(experiment, Path(folder) / extend, storage, data)
     mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
     if register is not None:
         _check_register(register, regime, mirror)
     home = new_folder(Path(folder), experiment.name)
     file = StudyFile(
         wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
-        workers, storage and masked(storage), joined=join, data=regime.data.fingerprint if regime.data else None,
+        workers, storage and masked(storage), joined=join, data=data, extends=extend,
     )  # fmt: skip
     file.save(home)
     (home / EXPERIMENT).write_text(experiment.to_json())
+    if earlier:
+        save(home, earlier.carried)
     plan = Plan(
-        file, wanted, experiment, chosen_sampler, chosen_pruner, regime, home, storage, executor, source_file, other
+        file,
+        wanted,
+        experiment,
+        chosen_sampler,
+        chosen_pruner,
+        regime,
+        home,
+        storage,
+        executor,
+        source_file,
+        other,
+        tuple(earlier.lines()) if earlier else (),
     )
     with held(home):
         return search_by(plan, mirror, watch)

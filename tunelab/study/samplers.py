@@ -1,5 +1,6 @@
 """Optuna's samplers by name."""
 
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -23,6 +24,19 @@ BY_NAME: Mapping[str, Callable[[int], BaseSampler]] = {
 """A grid is enqueued point by point (Optuna's own grid sampler raises on its last point under ask and tell)."""
 
 NEEDS = {"cmaes": ("cmaes",), "gp": ("torch", "scipy"), "qmc": ("scipy",)}
+
+
+def sampler_seed(seed: int, after: str | None) -> int:
+    """Return the seed of a study's sampler: in one that extends another, not the same points are to be drawn again.
+
+    Args:
+        seed: the study's.
+        after: the study that it extends, if it does.
+
+    >>> sampler_seed(7, None), sampler_seed(7, "digits-1") != sampler_seed(7, "digits-2")
+    (7, True)
+    """
+    return seed if after is None else int.from_bytes(hashlib.sha256(f"{seed} {after}".encode()).digest()[:4])
 
 
 def sampler_of(given: Sampler, seed: int) -> BaseSampler:

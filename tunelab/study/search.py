@@ -14,6 +14,7 @@ from tunelab.errors import AllTrialsFailed, TrackingError
 from tunelab.executors.by_name import EXECUTORS
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
+from tunelab.study.carried import FROM
 from tunelab.study.engine import Budget, Engine
 from tunelab.study.journal import OneWriterJournal
 from tunelab.study.ledger import Ledger, Snapshot
@@ -55,6 +56,8 @@ def search_by(
                     "search": file.search, "workers": workers}  # fmt: skip
         if file.joined:
             settings["joined"] = file.joined
+        if file.extends:
+            settings["extends"] = file.extends
         mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
 
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
@@ -102,7 +105,7 @@ def search_by(
         optuna=study,
         held=held(plan.wanted, experiment),
         at_bounds=at_bounds(experiment, study),
-        notes=(*engine.notes, *finished.notes, *shown.notes),
+        notes=(*plan.notes, *engine.notes, *finished.notes, *shown.notes, *_better_before(ledger, study)),
     )
     if found.best is None:
         raise AllTrialsFailed(_why_none(found))
@@ -163,6 +166,15 @@ def _summary(ledger: Ledger, home: Path, finished: Finished, register: str | Non
         register=register,
         metrics=finished.metrics,
     )
+
+
+def _better_before(ledger: Ledger, study: optuna.Study) -> Iterator[str]:
+    """Yield which of the trials that were carried over is better than all of this study."""
+    if ledger.best is None or ledger.best.value is None:
+        return
+    best = study.best_trial
+    if FROM in best.user_attrs and best.value != ledger.best.value:
+        yield f"{best.user_attrs[FROM]}, which was carried over, is better than all of these: {best.value:.6g}"
 
 
 def _why_none(study: Study) -> str:

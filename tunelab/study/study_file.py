@@ -27,6 +27,7 @@ class StudyFile:
         storage: Optuna's URL without its password; None for the journal in the folder.
         finished: it ended as it should.
         joined: the study that this engine joined: it has another's name, and is others' too.
+        extends: the earlier study whose trials this one began with.
         data: the fingerprint of the rows that it trains on; None where it has none.
     """
 
@@ -45,6 +46,7 @@ class StudyFile:
     finished: bool = False
     joined: str | None = None
     data: str | None = None
+    extends: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write it into the study's folder, whole or not at all."""

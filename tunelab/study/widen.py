@@ -6,14 +6,14 @@ from pathlib import Path
 
 import optuna
 
-from tunelab.errors import ExperimentError, StoreError
+from tunelab.errors import ExperimentError
 from tunelab.searchable import Searchable
 from tunelab.space import Float, Int, Range
 from tunelab.study.bounds import at_bounds
+from tunelab.study.earlier import earlier
 from tunelab.study.folder import folders
 from tunelab.study.ranges import ranges, replaced
-from tunelab.study.storage import JOURNAL, masked, open_storage
-from tunelab.study.study_file import optuna_name
+from tunelab.study.study_file import EXPERIMENT
 from tunelab.study.wider import with_ends
 
 
@@ -70,29 +70,15 @@ def widened(experiment: Searchable, folder: Path, storage: str | None) -> Wideni
 
 def _last_study(experiment: Searchable, folder: Path, storage: str | None) -> tuple[Path, Searchable, optuna.Study]:
     for home in folders(folder, experiment.name):
-        file = home / "experiment.json"
+        file = home / EXPERIMENT
         if file.exists():
-            study = _load(home, storage)
+            study = earlier(home, storage)
             if any(trial.state is optuna.trial.TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)):
                 return home, experiment.restored(file.read_text()), study
     raise ExperimentError(
         f"nothing to widen: no study of {experiment.name} with a complete trial is in {folder.absolute()}; "
         "run without widening first, or give the folder of its studies"
     )
-
-
-def _load(home: Path, storage: str | None) -> optuna.Study:
-    """Return a study from the journal in its folder, or from the storage of a URL."""
-    url = None if (home / JOURNAL).exists() else storage
-    if url is None and not (home / JOURNAL).exists():
-        raise StoreError(f"{home} holds no trials of its own; give the --storage with which {home.name} was run")
-    try:
-        return optuna.load_study(study_name=optuna_name(home), storage=open_storage(url, home))
-    except KeyError:
-        where = masked(url) if url else home / JOURNAL
-        raise StoreError(
-            f"{where} holds no study {optuna_name(home)}; give the --storage with which it was run"
-        ) from None
 
 
 def _hull(range_: Range, other: Range | None) -> Range:
