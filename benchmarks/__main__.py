@@ -31,10 +31,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help=f"of a study; {Size.trials} by default")
     parser.add_argument("--repeats", type=int, help=f"of whatever is compared; {Size.repeats} by default")
     parser.add_argument("--seeds", type=int, help=f"of quality; {Size.seeds} by default")
+    parser.add_argument("--late", type=int, help=f"trial whose engine cost counts; {Size.late:,} by default")
     parser.add_argument("--quick", action="store_true", help="small studies, once: proves that it works, says little")
     parser.add_argument("--output", type=Path, help="a Markdown file for the table; its .json gets every figure")
     args = parser.parse_args()
-    given = {name: getattr(args, name) for name in ("trials", "repeats", "seeds") if getattr(args, name)}
+    given = {name: getattr(args, name) for name in ("trials", "repeats", "seeds", "late") if getattr(args, name)}
     size = Size(**asdict(QUICK if args.quick else Size()) | given)
     figures: list[Figure] = []
     for name in args.only or [row for row in ROWS if row != "quality"]:

@@ -32,7 +32,7 @@ class Size:
     trials: int = 200
     repeats: int = 3
     seeds: int = 5
-    late: int = 2_000
+    late: int = 10_000
     steps: int = 2_000
 
 
@@ -99,28 +99,47 @@ def tracker(size: Size) -> Iterator[Figure]:
     )  # fmt: skip
 
 
+def workers(size: Size) -> Iterator[Figure]:
+    """Two workers against one: with MLflow's writer on the same cores, and without."""
+    for tracker, name in {"mlflow": "MLflow on", "memory": "MemoryTracker"}.items():
+        two, one = [], []
+        for seed in range(size.repeats):
+            for count, ran in ((2, two), (1, one)):
+                options = {"tracker": tracker, "workers": count}
+                ran.append(sides.by_script("digits", trials=size.trials, seed=seed, **options))
+        yield Figure(
+            f"trials a second, two workers against one, {name}",
+            _ratios(two, one, _rate), "higher", 1.7, 1.9, "x",
+            f"{_both(two, one, _rate, '/s')}; loops alone {_loops(two, one)}; "
+            f"CPU {_both(two, one, _cpu, ' s')} a trial",
+        )  # fmt: skip
+
+
 def engine(size: Size) -> Iterator[Figure]:
     """What the engine's process spends on a trial late in a study, against early: all but waiting for its worker.
 
     Twenty epochs of next to no training, so the worker is never the reason. Wall time is the time outside
     `Executor.receive`: asking, storing, telling, the tracker's spool. CPU time is the whole process's, the thread that
     reads the worker's progress included. Both are slopes over the trials around the 100th and around the late one.
+    Memory is what the process has at the end, less what it had at the 100th.
     """
-    wall, cpu, notes = [], [], []
+    wall, cpu, memory, notes = [], [], [], []
     for seed in range(size.repeats):
         options = {"sampler": "random", "tracker": "mlflow", "engine-cost": ""}
         rounds = sides.by_script("tiny", trials=size.late + 2 * WINDOW, seed=seed, **options).more["rounds"]
         early, late = _cost(rounds, 100), _cost(rounds, size.late)
         wall.append(late[0] / early[0])
         cpu.append(late[1] / early[1])
+        memory.append(rounds[-1][3] - next(entry for entry in rounds if entry[0] >= 100)[3])
         notes.append((early[0], late[0], early[1], late[1]))
     ms = [1e3 * median(column) for column in zip(*notes, strict=True)]
     name = f"engine cost of trial {size.late:,} / of trial 100"
     yield Figure(f"{name}, wall", tuple(wall), "lower", 1.5, 1.1, "x", f"{ms[1]:.1f} ms / {ms[0]:.1f} ms")
     yield Figure(f"{name}, CPU", tuple(cpu), "lower", 1.5, 1.1, "x", f"{ms[3]:.1f} ms / {ms[2]:.1f} ms")
+    yield Figure(f"memory of the engine, from trial 100 to trial {size.late:,}", tuple(memory), "lower", 200, 50, " MB")
 
 
-def _cost(rounds: Sequence[tuple[int, float, float]], trial: int) -> tuple[float, float]:
+def _cost(rounds: Sequence[tuple[int, float, float, float]], trial: int) -> tuple[float, float]:
     """Return wall seconds (without waiting) and CPU seconds a trial around one of them."""
     first = next(entry for entry in rounds if entry[0] >= trial - WINDOW)
     last = next(entry for entry in rounds if entry[0] >= trial + WINDOW)
@@ -240,6 +259,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "quality": quality,
     "first-trial": first_trial,
     "tracker": tracker,
+    "workers": workers,
     "engine": engine,
     "reports": reports,
     "structure": structure,

@@ -13,11 +13,13 @@ STARTED = time.time()
 
 import argparse
 import json
-import sys
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from benchmarks import experiments
+from tunelab.executors.by_name import EXECUTORS
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.team import TeamExecutor
 from tunelab.study import Snapshot
@@ -27,16 +29,21 @@ from tunelab.trial import Progress
 EXPERIMENTS = ("digits", "module", "coarse", "structure", "tiny", "few_reports", "many_reports")
 
 
+STATM = Path("/proc/self/statm")
+PAGE_MB = resource.getpagesize() / 2**20
+
+
 class EngineCost:
-    """What the engine's process spent by the end of each round, its waiting left out."""
+    """What the engine's process spent by the end of each round, its waiting left out, and the memory that it had."""
 
     def __init__(self) -> None:
-        self.rounds: list[tuple[int, float, float]] = []
+        self.rounds: list[tuple[int, float, float, float]] = []
         self._waited = 0.0
 
     def watch(self, progress: Snapshot) -> None:
-        """Note trials ended, wall seconds without waiting, and CPU seconds of this process, reader thread included."""
-        self.rounds.append((progress.done, time.perf_counter() - self._waited, time.process_time()))
+        """Note trials ended, wall seconds without waiting, CPU seconds of all threads of this process, and its MB."""
+        resident = int(STATM.read_text().split()[1]) * PAGE_MB
+        self.rounds.append((progress.done, time.perf_counter() - self._waited, time.process_time(), resident))
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -54,6 +61,7 @@ def main() -> None:
     parser.add_argument("--sampler", default="tpe")
     parser.add_argument("--pruner", default="none")
     parser.add_argument("--population", type=int)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--tracker", choices=("mlflow", "memory"), default="mlflow")
     parser.add_argument("--engine-cost", action="store_true")
     args = parser.parse_args()
@@ -65,15 +73,14 @@ def main() -> None:
                 return super().receive()
 
     if args.engine_cost:
-        sys.modules["tunelab.study.run"].EXECUTORS["process"] = lambda job, workers: Timed(
-            lambda: ProcessExecutor(job), workers
-        )
+        EXECUTORS["process"] = lambda job, workers: Timed(lambda: ProcessExecutor(job), workers)
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,
         sampler=args.sampler,
         pruner=args.pruner,
         population=args.population,
+        workers=args.workers,
         search="all",
         tracker=MemoryTracker() if args.tracker == "memory" else None,
         watch=cost.watch,

@@ -74,10 +74,11 @@ def test_an_experiment_runs_and_its_engine_is_watched(folder: Path, experiment: 
     )
     assert result["trials"] == 2
     assert math.isfinite(result["best_value"])
-    ended, wall, cpu = result["rounds"][-1]
+    ended, wall, cpu, resident = result["rounds"][-1]
     assert ended == 2
     assert wall > 0
     assert cpu > 0
+    assert resident > 10
 
 
 @pytest.mark.parametrize("work", ["cnn", "large"])
