@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from optuna.storages import RDBStorage
+from ports import free_port
 
 PASSWORD = "h0rse%battery"
 """Of its one user, `ann`; the sign must be escaped in a URL, so a leak of either spelling is looked for."""
@@ -35,7 +35,7 @@ class Postgresql:
             pytest.skip("needs PostgreSQL's initdb and pg_ctl, which are not installed")
         self._home, self._data = home, folder / "data"
         self._user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
-        self.port = _free_port()
+        self.port = free_port()
         password = folder / "password"
         password.write_text(PASSWORD)
         if self._user:
@@ -91,9 +91,3 @@ class Postgresql:
             cwd="/",
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -1,7 +1,6 @@
 """optuna-dashboard shows a study of tunelab like any other of Optuna's."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from ports import free_port
 
 from tunelab.trial import State
 
@@ -24,9 +24,7 @@ START = "from optuna_dashboard._cli import main; main()"
 @contextmanager
 def dashboard(storage: str) -> Iterator[str]:
     """Serve a storage on this machine alone; yield the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", START, storage, "--host", "127.0.0.1", "--port", str(port), "--server", "wsgiref"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
+
+from ports import free_port
 
 FLAGS = [
     "--headless",
@@ -28,13 +29,6 @@ FLAGS = [
 
 def is_installed() -> bool:
     return all(map(shutil.which, ("chromium", "chromedriver")))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Browser:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import free_port
+from ports import free_port
 
 from tunelab.tracking.ui import serve
 

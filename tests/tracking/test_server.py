@@ -7,9 +7,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from browser import Browser, free_port, is_installed
+from browser import Browser, is_installed
 from conftest import Server
 from mlflow import MlflowClient
+from ports import free_port
 from shown import children_of, curve, wait_until
 from told import AT, EPOCHS, record, summary, tell_trial
 
