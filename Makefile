@@ -52,7 +52,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(PLUGINS) | $(BIN)/python
-	$(PIP) --editable ".[test,test-torch]" $(call EDITABLE,$(PLUGINS))
+	$(PIP) --editable ".[test,test-torch,test-ray]" $(call EDITABLE,$(PLUGINS))
 	touch $@ $(VENV)/.installed
 
 $(BARE)/bin/python:

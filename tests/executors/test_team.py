@@ -13,7 +13,7 @@ from tunelab.data.split import split
 from tunelab.errors import WorkerError
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
-from tunelab.executors.team import TeamExecutor, default_workers
+from tunelab.executors.team import TeamExecutor
 from tunelab.experiments import Experiment
 from tunelab.space import Choice
 from tunelab.training.trainer import Job
@@ -123,10 +123,6 @@ def last_weights(made: Experiment, trial: Trial) -> Mapping[str, np.ndarray]:
     assert ended is not None
     assert ended.weights is not None
     return ended.weights
-
-
-def test_one_core_is_left_for_the_engine() -> None:
-    assert default_workers() == max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 def test_whoever_takes_over_answers_as_if_nobody_had_died() -> None:

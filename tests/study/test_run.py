@@ -265,7 +265,7 @@ def test_a_worker_that_dies_again_and_again_at_the_end_costs_the_test_metrics_al
         ({"seed": 2**32}, "seed must be"),
         ({"seed": 0.5}, "seed must be"),
         ({"seed": None}, "seed must be"),
-        ({"executor": "threads"}, "no executor named 'threads'; Known: inline, process"),
+        ({"executor": "threads"}, "no executor named 'threads'; Known: inline, process, ray"),
     ],
 )
 def test_a_wrong_setting_is_refused(settings: dict[str, Any], says: str, tmp_path: Path) -> None:

@@ -7,7 +7,18 @@ import typer
 
 from tunelab.cli import STARTED
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, ExecutorName, Folder, Json, TrackingUri
+from tunelab.cli.options import (
+    FOLDER,
+    Address,
+    Debug,
+    ExecutorName,
+    Folder,
+    Json,
+    TrackingUri,
+    WorkerCpus,
+    WorkerGpus,
+    where,
+)
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
@@ -22,6 +33,9 @@ def resume(
         typer.Option(metavar="FILE[:NAME]", help="The Python file of the experiment, if it is not where it was."),
     ] = None,
     executor: ExecutorName = "process",
+    address: Address = None,
+    worker_cpus: WorkerCpus = None,
+    worker_gpus: WorkerGpus = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Optuna's storage again, where it has a password.")
     ] = None,
@@ -52,7 +66,7 @@ def resume(
                 given,
                 storage=storage,
                 tracking_uri=tracking_uri,
-                executor=executor,
+                executor=where(executor, address, worker_cpus, worker_gpus),
                 source_file=path,
                 watch=watch,
             )

@@ -7,7 +7,18 @@ import typer
 
 from tunelab.cli import STARTED
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, ExecutorName, Folder, Json, TrackingUri
+from tunelab.cli.options import (
+    FOLDER,
+    Address,
+    Debug,
+    ExecutorName,
+    Folder,
+    Json,
+    TrackingUri,
+    WorkerCpus,
+    WorkerGpus,
+    where,
+)
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
@@ -50,6 +61,9 @@ def run(
         str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
     ] = None,
     executor: ExecutorName = "process",
+    address: Address = None,
+    worker_cpus: WorkerCpus = None,
+    worker_gpus: WorkerGpus = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; by default one for each core but one.")] = None,
     storage: Annotated[
         str | None,
@@ -96,7 +110,7 @@ def run(
                 storage=storage,
                 join=join,
                 tracking_uri=tracking_uri,
-                executor=executor,
+                executor=where(executor, address, worker_cpus, worker_gpus),
                 workers=workers,
                 search=search,
                 widen=widen and join is not None,  # which is refused

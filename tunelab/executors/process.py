@@ -41,7 +41,7 @@ class ProcessExecutor(Executor):
     """
 
     def __init__(self, job: Work) -> None:
-        packed = _packed(job)
+        message = packed(job)
         self._worker = subprocess.Popen(
             command("tunelab.executors.worker"),
             stdin=subprocess.PIPE,
@@ -55,7 +55,7 @@ class ProcessExecutor(Executor):
         self._printed.start()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()
         self._write(sys.path)
-        self._write(packed)
+        self._write(message)
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round."""
@@ -121,13 +121,18 @@ class ProcessExecutor(Executor):
                     sys.stderr.write(decoder.decode(chunk))
 
 
-def _packed(job: Work) -> bytes:
+def packed(job: Work) -> bytes:
+    """Return a job as it travels to another process.
+
+    Raises:
+        ExperimentError: one that cannot.
+    """
     try:
-        packed: bytes = cloudpickle.dumps(job)
+        found: bytes = cloudpickle.dumps(job)
     except Exception as error:
         raise ExperimentError(
             f"what is to train cannot travel to its own process: {type(error).__name__}: {error}; "
             "make what cannot (a lock, a connection, an open file) inside the function, "
             "or train in this process: executor='inline' (--executor inline)"
         ) from error
-    return packed
+    return found

@@ -1,6 +1,5 @@
 """Train in several workers by turns, and go on without those that die."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,11 +10,6 @@ from tunelab.trial import Going, Orders, Progress, Trial
 
 PATIENCE = 5
 """Times that a worker may die in a row, with no progress between, before a study gives up."""
-
-
-def default_workers() -> int:
-    """Return one worker for each core that this process may use, but for the one that it needs itself."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 class TeamExecutor(Executor):

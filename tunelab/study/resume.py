@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 
 from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError
+from tunelab.executors.by_name import Where
 from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
 from tunelab.study.folder import held
@@ -36,7 +37,7 @@ def resume(
     storage: str | None = None,
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
-    executor: Literal["process", "inline"] = "process",
+    executor: Where = "process",
     source_file: Path | None = None,
     watch: Callable[[Snapshot], None] = lambda _: None,
 ) -> Study:

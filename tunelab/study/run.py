@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError, suggestion
-from tunelab.executors.by_name import EXECUTORS
-from tunelab.executors.team import default_workers
+from tunelab.executors.by_name import EXECUTORS, Where, default_workers
+from tunelab.executors.ray import Ray
 from tunelab.searchable import Searchable
 from tunelab.study.carried import save
 from tunelab.study.extend import extension, trials_before
@@ -44,7 +43,7 @@ def run(
     join: str | None = None,
     tracker: Tracker | None = None,
     tracking_uri: str | None = None,
-    executor: Literal["process", "inline"] = "process",
+    executor: Where = "process",
     workers: int | None = None,
     search: SearchMode = "auto",
     widen: bool = False,
@@ -71,9 +70,9 @@ def run(
             seed and ranges count, in place of `seed` and `search`.
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
-        executor: train in worker processes, or `inline` in this one.
+        executor: train in worker processes, `inline` in this one, or on a cluster: `ray`, or `Ray(gpus=1)`.
         workers: processes that train, by turns that no clock decides; by default one for each core but the one that
-            this process needs.
+            this process needs; on a cluster, as many as it has room for.
         search: `auto` fixes the ranges that a plugin brings, and that so few trials are too few for, at its defaults
             (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
             what is searched.
@@ -104,7 +103,7 @@ def run(
         raise ExperimentError(
             f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
         )
-    workers = workers or (default_workers() if executor == "process" else 1)
+    workers = workers or default_workers(executor)
     other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
     if other:
         experiment = wanted = other.experiment
@@ -155,7 +154,7 @@ def _name(given: Sampler | Pruner) -> str | None:
 
 
 def _check_settings(
-    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: str, workers: int | None
+    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: Where, workers: int | None
 ) -> None:
     if trials is None and timeout is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
@@ -165,7 +164,7 @@ def _check_settings(
             raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
-    if executor not in EXECUTORS:
+    if not isinstance(executor, Ray) and executor not in EXECUTORS:
         raise ExperimentError(f"no executor named {executor!r}; {suggestion(str(executor), EXECUTORS)}")
     if executor == "inline" and workers is not None and workers > 1:
         raise ExperimentError(
