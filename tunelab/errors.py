@@ -9,6 +9,7 @@
     │   └── StoreError              a folder, storage or tracking server that cannot be used
     └── RunError                    something failed while running (exit code 1)
         ├── AllTrialsFailed         every trial ended the same bad way
+        ├── TooManyFailures         so many trials failed in a row as may not
         ├── WorkerError             a training process stopped answering
         ├── StorageLost             a database that holds a study went away, and did not come back
         ├── CheckpointError         a checkpoint that cannot be written, or is damaged
@@ -58,6 +59,10 @@ class StoreError(InputError):
 
 class RunError(TunelabError):
     """Something failed while running."""
+
+
+class TooManyFailures(RunError):
+    """So many trials failed in a row as a study does not bear."""
 
 
 class AllTrialsFailed(RunError):

@@ -57,6 +57,12 @@ def run(
         str | None,
         typer.Option(metavar="STUDY", help="Begin with the trials of this study that the experiment could have drawn."),
     ] = None,
+    trial_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="A trial that trains longer is stopped, and has failed.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(metavar="N", help="Stop after so many failed trials in a row.")
+    ] = None,
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
     ] = None,
@@ -115,6 +121,8 @@ def run(
                 search=search,
                 widen=widen and join is not None,  # which is refused
                 extend=extend,
+                trial_timeout=trial_timeout,
+                max_failures=max_failures,
                 register=register,
                 folder=folder,
                 source_file=path,

@@ -7,6 +7,7 @@ same study every time.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
-from tunelab.errors import AllTrialsFailed, StorageLost, WorkerError
+from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, WorkerError
 from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.rounds import Round
@@ -43,6 +44,8 @@ class Budget:
         ahead: orders that each worker holds. With 2 it never waits for the engine: it has those of the round that it
             trains, and those of the next. With 1 it waits, and each round knows what the engine made of the last.
         workers: how many take turns.
+        trial_timeout: seconds of training after which a trial is stopped, and has failed.
+        max_failures: trials that may fail in a row.
     """
 
     trials: int | None
@@ -50,6 +53,8 @@ class Budget:
     in_flight: int | None
     ahead: int = 2
     workers: int = 1
+    trial_timeout: float | None = None
+    max_failures: int | None = None
 
 
 class Engine:
@@ -97,6 +102,9 @@ class Engine:
         self._prunes = not isinstance(study.pruner, optuna.pruners.NopPruner)
         self._stop: list[int] = []
         self._called_off: set[int] = set()
+        self._trained: defaultdict[int, float] = defaultdict(float)  # seconds, by trial
+        self._overdue: set[int] = set()
+        self._failures = 0  # in a row, since this process has the study
         self._idle = 0
         self._begun = False
 
@@ -123,7 +131,9 @@ class Engine:
 
         Raises:
             AllTrialsFailed: no trial has done better than fail with the same error.
+            TooManyFailures: so many trials failed in a row as may not.
         """
+        self._failures = 0
         if not self._begun:
             self._order_ahead()
         self._show()
@@ -133,6 +143,7 @@ class Engine:
             self._take(progress)
             self._remember(progress, self.ledger.now())
             self._give_up_if_hopeless()
+            self._give_up_after_failures()
             self._executor.send(self._orders())
             self._show()
 
@@ -196,6 +207,7 @@ class Engine:
             self._begin(number)
         for report in progress.reports:
             self._report(report)
+            self._stop_if_overdue(report.trial, progress.seconds)
         for ended in progress.ended:
             self._end(ended)
 
@@ -222,10 +234,23 @@ class Engine:
             if not last and trial.should_prune():
                 self._stop.append(report.trial)
 
+    def _stop_if_overdue(self, number: int, seconds: float) -> None:
+        """Count what a trial trained; the worker says how long, so that a study that is resumed counts the same."""
+        limit = self._budget.trial_timeout
+        self._trained[number] += seconds
+        if limit is not None and self._trained[number] > limit and number not in self._overdue:
+            self._overdue.add(number)
+            self._stop.append(number)
+
     def _end(self, ended: Ended) -> None:
         self._begin(ended.trial)  # one that waited, or that its worker refused, never began
         if ended.state is State.PRUNED and ended.trial in self._called_off:
             ended = replace(ended, state=State.INTERRUPTED, reason="the time was up")
+        trained = self._trained.pop(ended.trial, 0.0)
+        if ended.state is State.PRUNED and ended.trial in self._overdue:
+            why = f"it trained for {trained:.3g} s, and trial_timeout allows {self._budget.trial_timeout:g} s"
+            ended = replace(ended, state=State.FAILED, reason=why)
+        self._failures = self._failures + 1 if ended.state is State.FAILED else 0
         result = self.ledger.end(ended.trial, ended.state, ended.reason)
         if result is None:
             return
@@ -254,6 +279,15 @@ class Engine:
             trial.set_user_attr("state", str(state))
             trial.set_user_attr("reason", reason)
             self._study.tell(trial, state=TrialState.FAIL)
+
+    def _give_up_after_failures(self) -> None:
+        most = self._budget.max_failures
+        if most is not None and self._failures >= most:
+            last = [result for result in self.ledger.results.values() if result.state is State.FAILED][-1]
+            raise TooManyFailures(
+                f"{self._failures} trials failed in a row, the last, {last.trial.number}, so: {last.why}; what "
+                f"ended before is kept; mend the cause and go on: tunelab resume {self._study.study_name}"
+            )
 
     def _give_up_if_hopeless(self) -> None:
         results = self.ledger.results.values()

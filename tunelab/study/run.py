@@ -1,6 +1,6 @@
 """Run a study: what was asked for is checked, and planned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunelab.contracts import Tracker
@@ -29,6 +29,9 @@ from tunelab.tracking.mlflow_tracker import MLflowTracker
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
 
+SECONDS = {"timeout", "trial_timeout"}
+"""The settings that need not be whole numbers."""
+
 
 def run(
     experiment: Searchable,
@@ -48,6 +51,8 @@ def run(
     search: SearchMode = "auto",
     widen: bool = False,
     extend: str | None = None,
+    trial_timeout: float | None = None,
+    max_failures: int | None = None,
     register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
@@ -79,6 +84,9 @@ def run(
         widen: search further where the last study of this experiment in the folder had its best trial at a bound.
         extend: an earlier study in the folder, whose trials this one begins with: those that could have been its own.
             `trials` are added to them.
+        trial_timeout: seconds that a trial may train, its population with it; then it is stopped at its next report
+            and has failed. The others go on.
+        max_failures: so many failed trials in a row end the study; it can be resumed.
         register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
@@ -88,6 +96,7 @@ def run(
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.
         AllTrialsFailed: no trial completed.
+        TooManyFailures: `max_failures` in a row.
         KeyboardInterrupt: after Ctrl-C; what is finished is kept, what ran is marked as interrupted.
 
     >>> from tunelab import Experiment
@@ -98,7 +107,8 @@ def run(
     >>> len(study.trials)
     3
     """
-    _check_settings(trials, timeout, population, seed, executor, workers)
+    numbers = {"trials": trials, "timeout": timeout, "population": population, "workers": workers}
+    _check_settings(numbers | {"trial_timeout": trial_timeout, "max_failures": max_failures}, seed, executor)
     if extend is not None and join is not None:
         raise ExperimentError(
             f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
@@ -125,7 +135,8 @@ def run(
     home = new_folder(Path(folder), experiment.name)
     file = StudyFile(
         wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
-        workers, storage and masked(storage), joined=join, data=data, extends=extend,
+        workers, storage and masked(storage), joined=join, data=data, extends=extend, trial_timeout=trial_timeout,
+        max_failures=max_failures,
     )  # fmt: skip
     file.save(home)
     (home / EXPERIMENT).write_text(experiment.to_json())
@@ -153,19 +164,18 @@ def _name(given: Sampler | Pruner) -> str | None:
     return given if isinstance(given, str) else None
 
 
-def _check_settings(
-    trials: int | None, timeout: float | None, population: int | None, seed: int, executor: Where, workers: int | None
-) -> None:
-    if trials is None and timeout is None:
+def _check_settings(numbers: Mapping[str, float | None], seed: int, executor: Where) -> None:
+    if numbers["trials"] is None and numbers["timeout"] is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
-    for name, value in {"trials": trials, "timeout": timeout, "population": population, "workers": workers}.items():
-        kind, wanted = (int | float, "a number") if name == "timeout" else (int, "a whole number")
+    for name, value in numbers.items():
+        kind, wanted = (int | float, "a number") if name in SECONDS else (int, "a whole number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
             raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
     if not isinstance(executor, Ray) and executor not in EXECUTORS:
         raise ExperimentError(f"no executor named {executor!r}; {suggestion(str(executor), EXECUTORS)}")
+    workers = numbers["workers"]
     if executor == "inline" and workers is not None and workers > 1:
         raise ExperimentError(
             f"workers={workers}: executor='inline' trains in this process alone; leave one of them out"

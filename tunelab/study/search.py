@@ -69,7 +69,7 @@ def search_by(
             study,
             worker,
             mirror,
-            Budget(trials, timeout, *regime.pace(prunes=prunes), workers),
+            Budget(trials, timeout, *regime.pace(prunes=prunes), workers, file.trial_timeout, file.max_failures),
             seed,
             watch,
             settle,

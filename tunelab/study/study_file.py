@@ -23,6 +23,7 @@ class StudyFile:
         wanted: the experiment as it was given, in JSON; `EXPERIMENT` is what is searched of it.
         source: by which `FILE:NAME` a command line finds it; None for one that was not run from there.
         trials, timeout, seed, population, search, register, workers: as `run` takes them.
+        trial_timeout, max_failures: the same, where they were given.
         sampler, pruner: their names; None for an object of the person's own.
         storage: Optuna's URL without its password; None for the journal in the folder.
         finished: it ended as it should.
@@ -47,6 +48,8 @@ class StudyFile:
     joined: str | None = None
     data: str | None = None
     extends: str | None = None
+    trial_timeout: float | None = None
+    max_failures: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write it into the study's folder, whole or not at all."""
