@@ -264,3 +264,17 @@ def test_importing_tunelab_loads_nothing_heavy() -> None:
 
 def test_the_engine_does_not_load_mlflow() -> None:
     assert not {"mlflow", "pandas", "torch", "sklearn"} & loaded("import tunelab.study")
+
+
+def test_only_executors_read_pickles_which_come_from_processes_of_their_own() -> None:
+    """Loading a pickle runs what it says: none is read from a file, a store or an artifact, where others may write."""
+    readers = {"load", "loads", "Unpickler"}
+    found = set()
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in readers and isinstance(node.value, ast.Name):
+                if node.value.id in {"pickle", "cloudpickle", "torch", "joblib", "dill"}:
+                    found.add(file.relative_to(ROOT).as_posix())
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert getattr(node.value, "value", None) is False
+    assert found == {"executors/ray.py", "executors/worker.py", "executors/process.py", "testing/optimizer.py"}
