@@ -1,29 +1,39 @@
 """A study on a real Ray cluster of two nodes is the study that worker processes give, also when a node is killed."""
 
+import ast
 import json
-import re
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
+from laws.runs import job, varied
 from ray_cluster import CPUS, RayCluster, missing, ray_cluster
 
-from tunelab import Experiment
+from tunelab import Choice, Experiment, Trial, experiment
 from tunelab.cli.options import where
-from tunelab.errors import ExperimentError
-from tunelab.executors.ray import Ray
+from tunelab.errors import ExperimentError, StoreError
+from tunelab.executors.ray import Packed, Ray, Seen, _actor_class, _check_same, versions
 from tunelab.models import Quadratic
 from tunelab.tracking import MemoryTracker
+from tunelab.training.loop_trainer import LoopJob
+from tunelab.trial import Orders
 
 REASON = missing()
+RUN = ("-c", "from tunelab.cli import main; main()", "run")
 needs_ray = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 FILE = """
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +47,21 @@ wine = Experiment(name="wine", data="wine", model=MLP(width=8), optimizer=Choice
 
 @experiment(lr=Choice(0.1, 0.2), minimize="loss")
 def loop(trial):
-    print("trial", trial.number, "trains where", sorted({"optuna", "mlflow"} & set(sys.modules)), "are imported")
+    os.write(1, b"raw bytes on 1\\n")
+    subprocess.run(["echo", "from a child"], check=True)
+    print("trial", trial.number, "trains where", sorted({"optuna", "mlflow", "ray"} & set(sys.modules)), "are imported")
     for epoch in range(3):
         yield {"loss": trial.params["lr"] / (1 + epoch)}
+
+
+@experiment(lr=Choice(0.1, 0.2), minimize="loss")
+def endless(trial):
+    try:
+        for _ in range(10_000):
+            time.sleep(0.01)
+            yield {"loss": 1.0}
+    finally:
+        print("trial", trial.number, "cleans up")
 
 
 def watch(snapshot):
@@ -53,9 +75,11 @@ def story(study):
 
 if __name__ == "__main__":
     import json
-    name, executor, trials = sys.argv[1:]
-    study = {"wine": wine, "loop": loop}[name].run(trials=int(trials), executor=executor, workers=2, pruner="median",
-                                                   tracker=MemoryTracker(), watch=watch)
+    name, executor, trials, workers = sys.argv[1:]
+    study = {"wine": wine, "loop": loop}[name].run(
+        trials=int(trials), executor=executor, workers=int(workers) or None, pruner="median", tracker=MemoryTracker(),
+        watch=watch,
+    )
     print(json.dumps(story(study)))
 """
 
@@ -81,8 +105,8 @@ def told(cluster: RayCluster, folder: Path, *arguments: str) -> tuple[Any, str]:
 
 @needs_ray
 def test_it_is_the_study_that_processes_give(cluster: RayCluster, script: str, tmp_path: Path) -> None:
-    expected, _ = told(cluster, tmp_path, script, "wine", "process", "30")
-    found, _ = told(cluster, tmp_path, script, "wine", "ray", "30")
+    expected, _ = told(cluster, tmp_path, script, "wine", "process", "30", "2")
+    found, _ = told(cluster, tmp_path, script, "wine", "ray", "30", "2")
     assert found == expected
 
 
@@ -90,10 +114,37 @@ def test_it_is_the_study_that_processes_give(cluster: RayCluster, script: str, t
 def test_a_loop_prints_on_standard_error_and_pays_for_neither_optuna_nor_mlflow(
     cluster: RayCluster, script: str, tmp_path: Path
 ) -> None:
-    expected, _ = told(cluster, tmp_path, script, "loop", "process", "4")
-    found, errors = told(cluster, tmp_path, script, "loop", "ray", "4")
+    expected, _ = told(cluster, tmp_path, script, "loop", "process", "4", "2")
+    found, errors = told(cluster, tmp_path, script, "loop", "ray", "4", "2")
     assert found == expected
-    assert re.search(r"trial \d trains where \[\] are imported", errors), errors
+    for number in range(4):
+        assert f"trial {number} trains where [] are imported" in errors
+    assert errors.count("raw bytes on 1\n") == errors.count("from a child\n") == 4
+
+
+@needs_ray
+def test_standard_output_is_the_engines_alone(cluster: RayCluster, script: str, tmp_path: Path) -> None:
+    process = cluster.python(script, "loop", "ray", "4", "2", folder=tmp_path)
+    out, errors = process.communicate(timeout=120)
+    assert len(out.splitlines()) == 1, out
+    assert process.returncode == 0, errors
+
+
+@needs_ray
+def test_sigterm_stops_a_study_as_it_does_elsewhere_and_what_trains_cleans_up(
+    cluster: RayCluster, script: str, tmp_path: Path
+) -> None:
+    run = [*RUN, f"{script}:endless", "--executor", "ray", "--workers", "1"]
+    process = cluster.python(*run, folder=tmp_path)
+    rounds = tmp_path / "studies" / "endless-1" / "rounds.jsonl"
+    while not rounds.exists() or len(rounds.read_bytes().splitlines()) < 5:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "trial 0 cleans up" in errors
+    assert "tunelab resume endless-1" in errors
 
 
 @needs_ray
@@ -106,9 +157,11 @@ def test_the_command_line_takes_the_room_that_the_cluster_has(cluster: RayCluste
 
 
 @needs_ray
-def test_a_node_that_is_killed_costs_nothing_but_time(cluster: RayCluster, script: str, tmp_path: Path) -> None:
-    expected, _ = told(cluster, tmp_path, script, "wine", "process", "150")
-    process = cluster.python(script, "wine", "ray", "150", folder=tmp_path)
+def test_a_node_that_is_killed_costs_nothing_but_time_though_no_core_is_left_for_its_workers(
+    cluster: RayCluster, script: str, tmp_path: Path
+) -> None:
+    expected, _ = told(cluster, tmp_path, script, "wine", "process", "150", str(2 * CPUS))
+    process = cluster.python(script, "wine", "ray", "150", "0", folder=tmp_path)
     (tmp_path / "done").unlink()
     while not (tmp_path / "done").exists() or int((tmp_path / "done").read_text() or 0) < 30:
         assert process.poll() is None, process.communicate()
@@ -120,6 +173,7 @@ def test_a_node_that_is_killed_costs_nothing_but_time(cluster: RayCluster, scrip
     found = json.loads(out.splitlines()[-1])
     assert [trial[0] for trial in found] == list(range(150))
     assert found == expected
+    assert "it shares the cores of others" in errors
 
 
 @needs_ray
@@ -138,6 +192,61 @@ def test_a_cluster_without_room_is_told_and_a_wrong_address_is(
 
 
 # ---- without a cluster
+
+
+def test_a_checkpoint_is_read_from_the_studys_own_folder_and_no_other_of_that_name(tmp_path: Path) -> None:
+    spare = tmp_path / "spare"
+    made = LoopJob(counted, tmp_path / "study")
+    seen = Seen.of(made.folder)
+    assert Seen.of(made.folder) == seen
+    packed = Packed(cloudpickle.dumps(made), seen, spare)
+    first, *_ = rounds_of(packed, 3)
+    assert (first, where_saved(tmp_path)) == (1, ["study"])
+    assert rounds_of(packed, 1) == [4]  # it goes on
+    (made.folder / ".study").write_text("another study's")
+    assert rounds_of(packed, 1) == [1]
+    assert where_saved(tmp_path) == ["spare", "study"]
+
+
+def test_a_population_keeps_no_checkpoint_where_the_studys_folder_is_not() -> None:
+    made = job(varied())
+    assert replace(made, checkpoints=Path("/there")).elsewhere(Path("/spare")) == made
+
+
+def counts(trial: Trial) -> Iterator[dict[str, float]]:
+    state = trial.checkpoint.load() or {"n": 0}
+    for n in range(state["n"] + 1, 10):
+        trial.checkpoint.save(n=n)
+        yield {"loss": n}
+
+
+counted = experiment(lr=Choice(0.1, 0.2), minimize="loss")(counts)
+
+
+def rounds_of(work: Packed, number: int) -> list[float]:
+    """Return the first reports of a trial that is started anew, and is then cut off."""
+    worker = work.worker()
+    orders = [Orders(start=(Trial(0, 1, {"lr": 0.1}),)), *[Orders()] * (number - 1)]
+    return [worker.round(each).reports[0].metrics["loss"] for each in orders]
+
+
+def where_saved(folder: Path) -> list[str]:
+    return sorted({path.relative_to(folder).parts[0] for path in folder.rglob("*.checkpoint")})
+
+
+def test_a_node_without_this_tunelab_says_so() -> None:
+    packed = cloudpickle.dumps(_actor_class())
+    ask = "import pickle, sys; sys.modules['tunelab'] = None; print(pickle.load(sys.stdin.buffer)().about())"
+    done = subprocess.run([sys.executable, "-c", ask], input=packed, capture_output=True, check=True, timeout=60)
+    with pytest.raises(StoreError, match=r"the node .* cannot train: .*tunelab.*; install tunelab 0"):
+        _check_same(ast.literal_eval(done.stdout.decode()))
+
+
+@pytest.mark.parametrize("name", ["python", "tunelab", "numpy"])
+def test_a_node_with_another_version_is_refused(name: str) -> None:
+    _check_same(versions() | {"host": "other"})
+    with pytest.raises(StoreError, match=rf"the node far of the Ray cluster has {name} 0\.0, here it is"):
+        _check_same(versions() | {"host": "far", name: "0.0"})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """An executor: where trials train; and what it runs there: a worker, which a job makes."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from tunelab.errors import WorkerError
@@ -25,8 +26,19 @@ class Work(Protocol):
     It holds the study's experiment and, where there is one, its data.
     """
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the checkpoints of those trials that run; None where none are kept."""
+
     def worker(self) -> Worker:
         """Return a worker that has no trial yet."""
+
+    def elsewhere(self, spare: Path) -> Self:
+        """Return the same work for a machine that does not have the folder.
+
+        Args:
+            spare: an empty folder there, which does not last.
+        """
 
 
 class Executor(ABC):

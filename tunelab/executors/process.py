@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
@@ -26,6 +27,12 @@ LAST_WORDS = 1.0
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
+def to_standard_error(text: str) -> None:
+    """Write what a worker printed to standard error, which is another one while a live table is drawn."""
+    with suppress(OSError, ValueError):  # a terminal that is gone
+        sys.stderr.write(text)
+
+
 class ProcessExecutor(Executor):
     """Trains in a process of its own, one round behind another without waiting for the caller.
 
@@ -35,12 +42,14 @@ class ProcessExecutor(Executor):
 
     Args:
         job: what to train.
+        tell: takes what it prints.
 
     Raises:
         ExperimentError: a job that cannot travel.
     """
 
-    def __init__(self, job: Work) -> None:
+    def __init__(self, job: Work, tell: Callable[[str], None] = to_standard_error) -> None:
+        self._tell = tell
         message = packed(job)
         self._worker = subprocess.Popen(
             command("tunelab.executors.worker"),
@@ -112,13 +121,12 @@ class ProcessExecutor(Executor):
             self._inbox.put(f"ended with code {code}; what it printed stands above")
 
     def _pass_on(self) -> None:
-        """Write what the worker prints to standard error, which is another one while a live table is drawn."""
+        """Pass on what the worker prints."""
         assert self._worker.stderr is not None
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._worker.stderr as pipe:
             while chunk := os.read(pipe.fileno(), 1 << 16):
-                with suppress(OSError, ValueError):  # a terminal that is gone
-                    sys.stderr.write(decoder.decode(chunk))
+                self._tell(decoder.decode(chunk))
 
 
 def packed(job: Work) -> bytes:

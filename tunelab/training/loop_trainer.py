@@ -29,6 +29,10 @@ class LoopJob:
         """Return what runs it."""
         return LoopTrainer(self)
 
+    def elsewhere(self, spare: Path) -> "LoopJob":
+        """Return the same loop, which saves its checkpoints in another folder."""
+        return replace(self, folder=spare)
+
 
 class LoopTrainer:
     """Runs whatever trials it is given, the oldest first, and the next one when that has ended.

@@ -43,9 +43,18 @@ class Job:
     population: int | None = None
     checkpoints: Path | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where checkpoints lie."""
+        return self.checkpoints
+
     def worker(self) -> "Trainer":
         """Return what trains it."""
         return Trainer(self)
+
+    def elsewhere(self, spare: Path) -> "Job":
+        """Return the same job without checkpoints: nobody would find them there."""
+        return replace(self, checkpoints=None)
 
 
 class Trainer:
