@@ -53,7 +53,8 @@ class RayCluster:
     def environment(self) -> dict[str, str]:
         """What a process needs to be let in."""
         own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self._folder / "token")}
-        return {**os.environ, **own, "RAY_USAGE_STATS_ENABLED": "0", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        soon = {"RAY_health_check_period_ms": "1000", "RAY_health_check_initial_delay_ms": "1000"}  # missed, if it dies
+        return {**os.environ, **own, **soon, "RAY_USAGE_STATS_ENABLED": "0", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
     def add_node(self) -> None:
         """Start another node, and wait until the cluster knows it."""
