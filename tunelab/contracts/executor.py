@@ -37,7 +37,7 @@ class Work(Protocol):
         """Return the same work for a machine that does not have the folder.
 
         Args:
-            spare: an empty folder there, which does not last.
+            spare: a folder there that does not exist yet, and will not last.
         """
 
 

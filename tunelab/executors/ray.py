@@ -8,6 +8,7 @@ import os
 import pickle
 import platform
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -221,7 +222,7 @@ class Packed:
     Attributes:
         job: packed.
         seen: by which the study's folder is known here, if it is; None for a job without one.
-        spare: an empty folder in its place, where it is not.
+        spare: a folder in its place, where it is not; it need not exist.
         folder: None: it has no other.
     """
 
@@ -263,8 +264,8 @@ class RayWorker:
         sys.path += [each for each in path if each not in sys.path]
         self._printed: SimpleQueue[str] = SimpleQueue()
         self._is_ending = False
-        self._spare = tempfile.TemporaryDirectory(prefix="tunelab-")
-        self._executor = ProcessExecutor(Packed(job, seen, Path(self._spare.name)), self._printed.put)
+        self._spare = Path(tempfile.gettempdir(), f"tunelab-{secrets.token_hex(16)}")  # made if something is saved
+        self._executor = ProcessExecutor(Packed(job, seen, self._spare), self._printed.put)
 
     def round(self, orders: Orders) -> bytes:
         """Train one round, and return the answer, pickled: Ray's own arrays could not be written to."""
@@ -280,7 +281,7 @@ class RayWorker:
         """Stop training at once, and return what was printed last."""
         self._is_ending = True  # nobody waits for the round that this breaks off
         self._executor.close()
-        self._spare.cleanup()
+        shutil.rmtree(self._spare, ignore_errors=True)
         return self._said()
 
     def _said(self) -> str:
