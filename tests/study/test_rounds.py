@@ -1,7 +1,10 @@
 """Rounds come back from the disk as they were."""
 
 import math
+import os
 from pathlib import Path
+
+import pytest
 
 from tunelab.study.rounds import ROUNDS, Round, Rounds
 from tunelab.trial import Ended, Progress, Report, State
@@ -36,3 +39,19 @@ def test_a_torn_line_is_cut_off_so_that_the_next_stands_alone(tmp_path: Path) ->
     assert len(list(rounds.known())) == 1
     rounds.append(Progress(), 2.0)
     assert [known.at for known in rounds.known()] == [1.0, 2.0]
+
+
+def test_the_end_of_a_trial_is_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def noted(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", noted)
+    rounds = Rounds(tmp_path)
+    rounds.append(Progress(reports=PROGRESS.reports), 1.0)
+    assert not sizes
+    rounds.append(PROGRESS, 2.0)
+    assert sizes == [(tmp_path / ROUNDS).stat().st_size], "with all that went before"

@@ -151,8 +151,7 @@ def _check_own(home: Path, file: StudyFile, url: str | None) -> None:
 def _forget(home: Path, url: str | None) -> None:
     """Remove what Optuna has of the study: it is written anew from what is known, with what was lost in the end."""
     if url is None:
-        for name in (JOURNAL, f"{JOURNAL}.lock"):  # a lock that was held when the engine was killed stays for ever
-            (home / name).unlink(missing_ok=True)
+        (home / JOURNAL).unlink(missing_ok=True)
         return
     with suppress(KeyError):
         optuna.delete_study(study_name=home.name, storage=open_storage(url, home))

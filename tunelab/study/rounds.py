@@ -5,6 +5,7 @@ what it did before, its answers being known, and trains on from where they end.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,10 @@ class Round:
 
 
 class Rounds:
-    """The file that the engine appends to. A line is handed to the operating system before `append` returns.
+    """The file that the engine appends to.
+
+    A line is handed to the operating system before `append` returns, so a killed engine loses none. With the end of a
+    trial it is forced to the disk, so a loss of power loses no more than what ran.
 
     Args:
         folder: the study's.
@@ -58,6 +62,9 @@ class Rounds:
         """Write one round; raise `OSError` where nothing can be written."""
         with self._path.open("ab") as file:
             file.write(encode(Round(progress, at)))
+            if progress.ended:
+                file.flush()
+                os.fsync(file.fileno())
 
 
 def encode(known: Round) -> bytes:
