@@ -1,6 +1,6 @@
 """A person's own function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -81,6 +81,8 @@ class Function(LayerModel):
 
     >>> import numpy as np
     >>> model = Function(f="numpy.linalg:norm", start=(3.0, 4.0))
+    >>> model
+    Function(f='numpy.linalg:norm', gradient=None, start=(3.0, 4.0))
     >>> value, gradient = model.value_and_gradient(np, np.array([[[3.0, 4.0]]]))
     >>> float(value[0, 0]), gradient.round(6).tolist()
     (5.0, [[[0.6, 0.8]]])
@@ -91,6 +93,11 @@ class Function(LayerModel):
     f: Annotated[Callable[[Point1D], Any], *Named]
     gradient: Annotated[Callable[[Point1D], Any] | None, *Named] = None
     start: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the fields as they can be written: a function by its name."""
+        for field, value in super().__repr_args__():
+            yield field, _name(value) if callable(value) else value
 
     def layers(self, inputs: int, outputs: int) -> tuple[Layer, ...]:
         """Return the point that moves."""
