@@ -100,13 +100,23 @@ def tracker(size: Size) -> Iterator[Figure]:
 
 
 def workers(size: Size) -> Iterator[Figure]:
-    """Two workers against one: with MLflow's writer on the same cores, and without."""
-    for tracker, name in {"mlflow": "MLflow on", "memory": "MemoryTracker"}.items():
+    """Two workers against one: with MLflow's writer on the same cores, and without; a short study, and a longer one.
+
+    The longer one has the random sampler: what TPE takes for an ask grows with the study, whoever trains.
+    """
+    cases = {
+        f"{size.trials} trials (TPE), MLflow on": (size.trials, {"tracker": "mlflow"}),
+        f"{size.trials} trials (TPE), MemoryTracker": (size.trials, {"tracker": "memory"}),
+        f"{5 * size.trials:,} trials (random), MemoryTracker": (
+            5 * size.trials,
+            {"tracker": "memory", "sampler": "random"},
+        ),
+    }
+    for name, (trials, options) in cases.items():
         two, one = [], []
         for seed in range(size.repeats):
             for count, ran in ((2, two), (1, one)):
-                options = {"tracker": tracker, "workers": count}
-                ran.append(sides.by_script("digits", trials=size.trials, seed=seed, **options))
+                ran.append(sides.by_script("digits", trials=trials, seed=seed, workers=count, **options))
         yield Figure(
             f"trials a second, two workers against one, {name}",
             _ratios(two, one, _rate), "higher", 1.7, 1.9, "x",
