@@ -266,6 +266,36 @@ def test_the_engine_does_not_load_mlflow() -> None:
     assert not {"mlflow", "pandas", "torch", "sklearn"} & loaded("import tunelab.study")
 
 
+def calls(*names: str) -> dict[str, set[str]]:
+    """Return which of the functions, by the last part of their name, each file calls."""
+    found: dict[str, set[str]] = {}
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+            if called in names:
+                found.setdefault(file.relative_to(ROOT).as_posix(), set()).add(called)
+    return found
+
+
+def test_one_file_imports_what_a_record_names() -> None:
+    """It asks who vouches for it; the others import what stands in tunelab's own code, or a file that a person gave."""
+    own = {"__init__.py", "tracking/__init__.py", "study/__init__.py"}
+    importers = {"import_module", "__import__", "run_path", "run_module", "exec_module", "EntryPoint"}
+    found = {file: names for file, names in calls(*importers).items() if file not in own}
+    assert found == {
+        "contracts/places.py": {"import_module"},
+        "plugins.py": {"EntryPoint"},
+        "cli/load_experiment.py": {"exec_module"},
+    }
+
+
+def test_experiments_are_read_from_stores_in_one_place() -> None:
+    """The others read what lies in a study's own folder, or what a person gave."""
+    assert set(calls("from_json", "restored")) == {
+        "study/stored.py", "study/resume.py", "study/widen.py", "loop.py", "testing/contract.py"
+    }  # fmt: skip
+
+
 def test_only_executors_read_pickles_which_come_from_processes_of_their_own() -> None:
     """Loading a pickle runs what it says: none is read from a file, a store or an artifact, where others may write."""
     readers = {f"{package}.{name}" for package in ("pickle", "cloudpickle", "torch") for name in ("load", "loads")}

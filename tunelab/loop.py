@@ -5,8 +5,6 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import reduce
-from importlib import import_module
 from textwrap import dedent
 from typing import Any, ClassVar, Self
 
@@ -21,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from tunelab.contracts import Plugin, Value
+from tunelab.contracts import Plugin, Value, found_at
 from tunelab.drawing import Node, Suggest, draw
 from tunelab.encoding import encode, free_node_of
 from tunelab.errors import ExperimentError
@@ -254,9 +252,8 @@ def _side(node: Node) -> str:
 
 
 def _imported(name: str) -> LoopFunction:
-    module, _, path = name.partition(":")
     try:
-        found: Any = reduce(getattr, path.split("."), import_module(module))
+        found = found_at(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ExperimentError(
             f"the function {name} cannot be imported here ({error}); give it: Loop.from_json(text, function=...)"

@@ -45,21 +45,19 @@ def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, t
     file.write_text(FILE)
     run = studied(tunelab, "rows")
 
-    done = tunelab("reproduce", run)
+    done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("trial 1 of rows-1 (complete): equal, bit for bit; ")
     table = {cells[0]: cells[1:] for line in done.stdout.splitlines() if (cells := line.split())}
     assert table["val_loss"][0] == "3"
     assert table["val_loss"][1] == table["val_loss"][2] != "-"
     assert table["val_loss"][3] == "none"
-    assert done.stderr == (
-        f"taking from {file} what MLflow does not hold\ntraining trial 1 of rows-1 again, alone: 3 epochs in MLflow\n"
-    )
+    assert done.stderr == "training trial 1 of rows-1 again, alone: 3 epochs in MLflow\n"
 
     write(f"update metrics set value = 0.75 where run_uuid = '{run}' and key = 'val_loss' and step = 2")
     write("update tags set value = '1.0' where key = 'tunelab.version.numpy'")
     file.write_text(FILE + "# another text\n")
-    done = tunelab("reproduce", run)
+    done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 3, done.stderr
     assert "different from what MLflow holds" in done.stdout
     assert "val_loss: first at epoch 2: expected 0.75, found " in done.stdout
@@ -86,16 +84,30 @@ def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, t
 def test_a_loop_is_taken_from_its_file_and_what_it_prints_is_no_result(tunelab: Tunelab, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(FILE)
     run = studied(tunelab, "loop")
-    done = tunelab("reproduce", run, "--json")
+    done = tunelab("reproduce", run, "--json", "--file", "mine.py")
     assert done.returncode == 0, done.stderr
     assert "trial 1 begins" in done.stderr
     found = json.loads(done.stdout)
     assert (found["equal"], found["exact"], found["changes"]) == (True, True, [])
     (tmp_path / "mine.py").write_text(FILE.replace("% 7 + epoch", "% 7 - epoch"))
-    done = tunelab("reproduce", run)
+    done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 3
     assert "by more than 0.0001 relatively" in done.stdout
     assert "may be why: experiment's source: " in done.stdout
+
+
+def test_the_file_that_the_record_names_is_not_run_unless_the_person_gives_it(tunelab: Tunelab, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(FILE)
+    runs = [studied(tunelab, name) for name in ("rows", "loop")]
+    file.write_text(f"open('was-run', 'w').close()\n{FILE}")
+    for run in runs:
+        done = tunelab("reproduce", run)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"The record names {file}, which is here: if you trust that file, give it as FILE" in done.stderr
+        assert not (tmp_path / "was-run").exists()
+    assert tunelab("reproduce", runs[0], "--file", "mine.py").returncode == 0
+    assert (tmp_path / "was-run").exists()
 
 
 def test_a_store_that_is_not_there_is_bad_input(tunelab: Tunelab, tmp_path: Path) -> None:

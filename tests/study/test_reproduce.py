@@ -357,8 +357,11 @@ def frail(trial: Trial) -> Iterator[Mapping[str, float]]:
     yield {"loss": 0.25}
 
 
-def test_a_loop_that_can_be_imported_runs_again(small: Small) -> None:
-    found = small.reproduce(small.run(descent), 2)
+def test_a_loop_runs_again_where_it_is_given_and_not_by_its_name(small: Small) -> None:
+    study = small.run(descent)
+    with pytest.raises(ExperimentError, match=rf"names the code '{__name__}:descent', which is not imported"):
+        small.reproduce(study, 2)
+    found = small.reproduce(study, 2, descent)
     assert (found.exact, found.tolerance, found.changes) == (True, 1e-4, ())
     assert {each.metric: each.points for each in found.comparisons} == {"loss": 6, "objective": 1}
 
@@ -366,7 +369,7 @@ def test_a_loop_that_can_be_imported_runs_again(small: Small) -> None:
 def test_a_pruned_loop_is_closed_where_it_was(small: Small) -> None:
     study = small.run(descent, trials=25, pruner="median")
     result = of_state(study, State.PRUNED)
-    found = small.reproduce(study, result.trial.number)
+    found = small.reproduce(study, result.trial.number, descent)
     assert found.exact
     assert found.curves["loss"] == result.curves["loss"]
     assert len(found.curves["loss"].epochs) < 6
@@ -375,9 +378,9 @@ def test_a_pruned_loop_is_closed_where_it_was(small: Small) -> None:
 def test_a_loop_that_failed_fails_again_at_the_same_report(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     study = small.run(frail)
     assert study.trials[1].state is State.FAILED
-    assert small.reproduce(study, 1).exact
+    assert small.reproduce(study, 1, frail).exact
     monkeypatch.setattr(f"{__name__}.FRAIL", False)
-    found = small.reproduce(study, 1)
+    found = small.reproduce(study, 1, frail)
     assert found.ended is not None
     assert found.ended.startswith("it was failed after 2 epochs (RuntimeError: out of luck")
     assert found.ended.endswith(", and trains on now")
@@ -388,7 +391,7 @@ def test_a_loop_that_fails_now_did_not_come_out_the_same(small: Small, monkeypat
     monkeypatch.setattr(f"{__name__}.FRAIL", False)
     study = small.run(frail)
     monkeypatch.setattr(f"{__name__}.FRAIL", True)
-    found = small.reproduce(study, 1)
+    found = small.reproduce(study, 1, frail)
     assert found.ended is not None
     assert "it was complete after 3 epochs, and is failed after 2 epochs now (RuntimeError: out of luck" in found.ended
     assert {each.metric: len(each.differing) for each in found.comparisons} == {"loss": 1, "objective": 1}
@@ -400,7 +403,7 @@ def test_a_loop_that_cannot_be_imported_must_be_given(small: Small) -> None:
         yield {"loss": 1.0}
 
     study = small.run(local)
-    with pytest.raises(ExperimentError, match=r"cannot be rebuilt from MLflow alone: the function .*local"):
+    with pytest.raises(ExperimentError, match=r"cannot be rebuilt from MLflow alone: .*local', which"):
         small.reproduce(study, 0)
     assert small.reproduce(study, 0, local).exact
 

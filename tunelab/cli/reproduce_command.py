@@ -21,7 +21,7 @@ def reproduce(
         str | None,
         typer.Option(
             metavar="FILE[:NAME]",
-            help="The Python file of the experiment; by default the one that was run, and only where it is needed.",
+            help="The Python file of the experiment, where MLflow does not hold all of it; it is run.",
         ),
     ] = None,
     tracking_uri: TrackingUri = None,
@@ -50,20 +50,13 @@ def reproduce(
 
 
 def _experiment(recorded: "RecordedTrial", file: str | None) -> "Searchable":
-    """Return the experiment; what MLflow does not hold of it is taken from its file, which is run only for that."""
-    from tunelab.errors import ExperimentError
-    from tunelab.searchable import json_fields
+    """Return the experiment; what MLflow does not hold of it is taken from the file that the person gave."""
     from tunelab.study.reproduce import rebuilt
 
     if file is None:
-        try:
-            return rebuilt(recorded)
-        except ExperimentError:
-            if recorded.source_file is None or not recorded.source_file.is_file():
-                raise
-            file = str(recorded.source_file)
-            typer.echo(f"taking from {file} what MLflow does not hold", err=True)
+        return rebuilt(recorded)
 
     from tunelab.cli.load_experiment import load_experiment
+    from tunelab.searchable import json_fields
 
     return rebuilt(recorded, load_experiment(file, json_fields(recorded.experiment_json).get("name"))[0])

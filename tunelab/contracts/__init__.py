@@ -19,10 +19,12 @@ from tunelab.contracts.places import OwnFunction, found_at, place_of
 from tunelab.contracts.plugin import INSIDE, Plugin, Search, Value
 from tunelab.contracts.schedule import Schedule
 from tunelab.contracts.tracker import Tracker
+from tunelab.contracts.vouched import vouched_only
 
 __all__ = [
     "INSIDE", "Array", "Backend", "Dataset", "Executor", "Foreign", "Hyper", "Inputs", "Layer", "LayerModel",
     "Loss", "Model", "ModuleModel", "Network", "Optimizer", "Outputs", "Own", "OwnFunction", "Parameter", "Passes",
     "Plugin", "Rule", "Schedule", "Search", "Seats", "Start", "Step", "Sums", "Table", "Tape", "Targets", "Tensor",
     "Torch", "Tracker", "Value", "Work", "Worker", "Wrapper", "blocks", "found_at", "place_of",
+    "vouched_only",
 ]  # fmt: skip

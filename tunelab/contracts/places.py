@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from tunelab.contracts.vouched import require_kind, require_vouched
+
 
 def place_of(target: Any) -> str:
     """Return where a class or a function says that it was defined.
@@ -19,10 +21,11 @@ def place_of(target: Any) -> str:
 
 
 def found_at(place: str) -> Any:
-    """Return what is at a place; its module is imported.
+    """Return what is at a place; its module is imported. All that is imported by a name of a record's comes from here.
 
     Raises:
         ImportError, AttributeError, ValueError: nothing is there.
+        ExperimentError: within `vouched_only`, a place that nobody vouches for; it is not imported.
 
     >>> found_at("math:hypot")(3.0, 4.0)
     5.0
@@ -30,7 +33,10 @@ def found_at(place: str) -> Any:
     module, colon, path = place.partition(":")
     if not (module and colon and path):
         raise ValueError(f"expected 'module:name', was {place!r}")
-    return reduce(getattr, path.split("."), import_module(module))
+    require_vouched(place)
+    found = reduce(getattr, path.split("."), import_module(module))
+    require_kind(place, found)
+    return found
 
 
 def _called(given: Any) -> Any:

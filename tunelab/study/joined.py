@@ -14,6 +14,7 @@ from tunelab.errors import ExperimentError, StoreError, suggestion
 from tunelab.searchable import Searchable
 from tunelab.study.shared_storage import SharedStorage
 from tunelab.study.storage import masked, open_shared
+from tunelab.study.stored import stored_experiment
 from tunelab.trial import DataRecord
 
 EXPERIMENT, HASH = "tunelab.experiment", "tunelab.experiment_hash"
@@ -104,7 +105,11 @@ def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = F
             "making it this moment; join one that `tunelab run --storage` made"
         )
     _check_same(experiment, notes, f"the study {name} in {shown}")
-    return Joined(name, storage, shown, experiment.restored(notes[EXPERIMENT]), notes[SEED], notes.get(DATA))
+    try:
+        searched = stored_experiment(notes[EXPERIMENT], experiment)
+    except ExperimentError as error:
+        raise ExperimentError(f"the study {name} in {shown} cannot be joined: {error}") from error
+    return Joined(name, storage, shown, searched, notes[SEED], notes.get(DATA))
 
 
 def _shared(url: str | None, name: str) -> SharedStorage:

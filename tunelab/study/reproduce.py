@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from tunelab.contracts import Work
 from tunelab.errors import ExperimentError, TunelabError
 from tunelab.executors.inline import InlineExecutor
-from tunelab.experiments import Experiment
 from tunelab.loop import Loop
 from tunelab.searchable import Searchable, json_fields
 from tunelab.study.changes import Change, changes
 from tunelab.study.compare import Comparison, compare
 from tunelab.study.recorded_suggest import RecordedSuggest
 from tunelab.study.regimes import regime_of
+from tunelab.study.stored import kind_of, stored_experiment
 from tunelab.tracking.mlflow_names import accepted_keys
 from tunelab.tracking.recorded import RecordedTrial, recorded_trial
 from tunelab.trial import OBJECTIVE, Curve, Ended, Orders, Report, State, Trial, Value
@@ -97,22 +97,33 @@ def rebuilt(recorded: RecordedTrial, given: Searchable | None = None) -> Searcha
         ExperimentError: what cannot be rebuilt without, or with, what was given.
     """
     fields = json_fields(recorded.experiment_json)
-    kind: type[Experiment | Loop] = Loop if "function" in fields else Experiment
+    kind = kind_of(fields)
     if given is not None and (not isinstance(given, kind) or given.name != fields.get("name")):
         raise ExperimentError(
             f"{recorded.title} is of the {'loop' if kind is Loop else 'experiment'} {fields.get('name')!r}, and "
             f"{getattr(given, 'name', given)!r}, a {type(given).__name__}, was given"
         )
     try:
-        return kind.from_json(recorded.experiment_json) if given is None else given.restored(recorded.experiment_json)
+        return stored_experiment(recorded.experiment_json, given)
     except TunelabError as error:
         source = "MLflow alone" if given is None else "MLflow and what was given"
-        kept = f" (a copy is in MLflow, with the run {recorded.study_run})" if recorded.source is not None else ""
         raise ExperimentError(
             f"{recorded.title} cannot be rebuilt from {source}: {error}. What MLflow does not hold - arrays, data and "
-            f"functions of your own, a loop - is taken from the file that defines the experiment{kept}: "
+            f"functions of your own, a loop - is taken from the file that defines the experiment{_kept(recorded)}: "
             f"tunelab reproduce {recorded.run_id} --file FILE[:NAME], or reproduce(..., experiment=...) from Python"
+            f"{_if_trusted(recorded) if given is None else ''}"
         ) from error
+
+
+def _kept(recorded: RecordedTrial) -> str:
+    return f" (a copy is in MLflow, with the run {recorded.study_run})" if recorded.source is not None else ""
+
+
+def _if_trusted(recorded: RecordedTrial) -> str:
+    """Return which file the record names, if it is here: it is not run by itself, since the record chose it."""
+    if recorded.source_file is None or not recorded.source_file.is_file():
+        return ""
+    return f". The record names {recorded.source_file}, which is here: if you trust that file, give it as FILE"
 
 
 def trained_again(recorded: RecordedTrial, experiment: Searchable) -> Reproduction:
