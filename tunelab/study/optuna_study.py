@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from tunelab.errors import ExperimentError, StoreError
 from tunelab.searchable import Searchable
 from tunelab.study.carried import carried
+from tunelab.study.engines import Engines
 from tunelab.study.joined import note
 from tunelab.study.plan import Plan
 from tunelab.study.storage import masked, open_storage
@@ -26,8 +27,11 @@ def opened(plan: Plan) -> tuple[optuna.Study, int | None]:
         StoreError: a storage that cannot be opened, or that has a study of this name already.
     """
     if plan.other:
-        return plan.other.load(plan.sampler, plan.pruner), plan.file.trials
+        study = plan.other.load(plan.sampler, plan.pruner)
+        Engines(study).enter()
+        return study, plan.file.trials
     study = _optuna_study(plan.experiment, plan.home, plan.storage, plan.sampler, plan.pruner)
+    Engines(study).enter()
     note(study, plan.experiment, plan.wanted, plan.file.seed, plan.regime.data)
     earlier = carried(plan.home)
     study.add_trials(earlier)

@@ -12,6 +12,7 @@ from tunelab.errors import ExperimentError
 from tunelab.executors.by_name import Where
 from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
+from tunelab.study.engines import other_engines
 from tunelab.study.folder import held
 from tunelab.study.ledger import Snapshot
 from tunelab.study.plan import Plan
@@ -20,7 +21,6 @@ from tunelab.study.regimes import regime_of
 from tunelab.study.rounds import Rounds
 from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
-from tunelab.study.shared_storage import ENGINE
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
 from tunelab.study.study_file import EXPERIMENT, StudyFile
@@ -139,8 +139,7 @@ def _check_own(home: Path, file: StudyFile, url: str | None) -> None:
     if shared is None and url is not None:
         with suppress(KeyError):
             study = optuna.load_study(study_name=home.name, storage=open_storage(url, home))
-            engines = {trial.user_attrs.get(ENGINE) for trial in study.get_trials(deepcopy=False)}
-            shared = home.name if len(engines) > 1 else None
+            shared = home.name if other_engines(study) else None
     if shared is not None:
         raise ExperimentError(
             f"{home.name} cannot be resumed: other engines work on the study {shared} too, whose trials would be lost; "

@@ -10,12 +10,13 @@ from pathlib import Path
 import optuna
 
 from tunelab.contracts import Tracker
-from tunelab.errors import AllTrialsFailed, TrackingError
+from tunelab.errors import AllTrialsFailed, StorageLost, TrackingError
 from tunelab.executors.by_name import team
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.carried import FROM
 from tunelab.study.engine import Budget, Engine
+from tunelab.study.engines import Engines
 from tunelab.study.journal import OneWriterJournal
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.narrow import held
@@ -26,7 +27,7 @@ from tunelab.study.software import platform_now, versions_of
 from tunelab.study.study import Study
 from tunelab.study.suggest import searched, shared
 from tunelab.training.weights_file import WEIGHTS
-from tunelab.trial import DataRecord, Ended, Finished, Result, State, StudyRecord, Summary, Value
+from tunelab.trial import DataRecord, Ended, Finished, Progress, Result, State, StudyRecord, Summary, Value
 
 
 def search_by(
@@ -63,6 +64,12 @@ def search_by(
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
             regime.settle(home, result, ended, is_best=is_best)
 
+        engines, rounds = Engines(study), Rounds(home)
+
+        def remember(progress: Progress, at: float) -> None:
+            rounds.append(progress, at)
+            engines.look_at_times()
+
         prunes = not isinstance(plan.pruner, optuna.pruners.NopPruner)
         engine = Engine(
             experiment,
@@ -73,7 +80,7 @@ def search_by(
             seed,
             watch,
             settle,
-            Rounds(home).append,
+            remember,
         )
         ledger, finished = engine.ledger, Finished()
         try:
@@ -81,6 +88,8 @@ def search_by(
                 with _past(study, ledger):
                     engine.replay(known)
             engine.run()
+            with suppress(StorageLost):  # the trials of others can wait
+                engines.look()
             if ledger.best is not None:
                 finished = regime.finish(home, ledger.best.trial, worker, export=mirror.keeps_models)
         except BaseException as error:

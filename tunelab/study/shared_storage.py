@@ -1,6 +1,7 @@
 """Optuna's storage in a database: several engines may work in it, and it may go away for a while."""
 
 import copy
+import json
 import logging
 import time
 import weakref
@@ -50,7 +51,7 @@ class SharedStorage(BaseStorage):
     it is found again, and a trial that has ended as it was told to is left so. Everything else may be done twice.
 
     An enqueued trial is run by the engine that owns the study, so that nobody else can have taken it when the answer
-    is lost.
+    is lost. It is marked before it runs, so that a trial that runs never bears another engine's mark.
 
     Args:
         url: the database's.
@@ -60,6 +61,7 @@ class SharedStorage(BaseStorage):
 
     Attributes:
         engine: as given.
+        is_owner: as given, until this engine takes the place of one that died.
     """
 
     def __init__(self, url: str, *, shown: str, engine: str, is_owner: bool) -> None:
@@ -68,9 +70,10 @@ class SharedStorage(BaseStorage):
         database = RDBStorage(_plain(url), _engine_settings(url))
         event.listen(database.engine, "handle_error", _raise_lost)
         weakref.finalize(self, database.engine.dispose)  # or its connections would be left open
+        self._database = database.engine
         self._inner = get_storage(database)
         self._shown = shown
-        self._is_owner = is_owner
+        self.is_owner = is_owner
         self._patience = PATIENCE
         self._asks = 0
         self.engine = engine
@@ -78,7 +81,7 @@ class SharedStorage(BaseStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Return the identifier of a new trial, which is marked as this engine's."""
         new = create_trial(state=TrialState.RUNNING) if template_trial is None else copy.deepcopy(template_trial)
-        ask, self._asks = self._asks, self._asks + 1
+        ask = self._next_ask()
         new.user_attrs = {**new.user_attrs, ENGINE: self.engine, ASK: ask}
 
         def again() -> int:
@@ -86,6 +89,10 @@ class SharedStorage(BaseStorage):
             return self._inner.create_new_trial(study_id, new) if found is None else found
 
         return self._answer(lambda: self._inner.create_new_trial(study_id, new), again)
+
+    def _next_ask(self) -> int:
+        ask, self._asks = self._asks, self._asks + 1
+        return ask
 
     def _asked(self, study_id: int, ask: int) -> int | None:
         """Return the trial that this engine asked for then, if it was created."""
@@ -102,16 +109,21 @@ class SharedStorage(BaseStorage):
 
         def again() -> bool:
             try:
-                return once() or self._is_owner  # nobody else takes an enqueued trial
+                return once() or self.is_owner  # nobody else takes an enqueued trial
             except UpdateFinishedTrialError:
                 if self._inner_state(trial_id) != (state, values and list(values)):
                     raise
                 return True
 
-        taken = self._answer(once, again)
-        if taken and state is TrialState.RUNNING:
+        if state is TrialState.RUNNING:
+            self._mark(trial_id)
+        return self._answer(once, again)
+
+    def _mark(self, trial_id: int) -> None:
+        """Mark an enqueued trial as this engine's, unless it is: who enqueued it may have died, and asked as often."""
+        if self.get_trial(trial_id).user_attrs.get(ENGINE) != self.engine:
+            self.set_trial_user_attr(trial_id, ASK, self._next_ask())
             self.set_trial_user_attr(trial_id, ENGINE, self.engine)
-        return taken
 
     def _inner_state(self, trial_id: int) -> tuple[TrialState, list[float] | None]:
         trial = self._inner.get_trial(trial_id)
@@ -122,7 +134,7 @@ class SharedStorage(BaseStorage):
     ) -> list[FrozenTrial]:
         """Return the trials in these states; of those that wait none but to the study's owner."""
         only_waiting: Any = (TrialState.WAITING,)
-        if states == only_waiting and not self._is_owner:
+        if states == only_waiting and not self.is_owner:
             return []
         return self._answer(lambda: self._inner.get_all_trials(study_id, deepcopy, states))
 
@@ -143,6 +155,30 @@ class SharedStorage(BaseStorage):
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Set a user attribute of a study."""
         self._answer(lambda: self._inner.set_study_user_attr(study_id, key, value))
+
+    def swap_study_user_attr(self, study_id: int, key: str, before: Any, after: Any) -> bool:
+        """Set a user attribute of a study if it is what it was; return False if somebody else was first.
+
+        Optuna has no such thing. Where an answer was lost, `after` must say whose it is.
+        """
+        from sqlalchemy import column, table, update
+
+        attributes = table("study_user_attributes", column("study_id"), column("key"), column("value_json"))
+        where = (
+            attributes.c.study_id == study_id,
+            attributes.c.key == key,
+            attributes.c.value_json == json.dumps(before),
+        )
+
+        def once() -> bool:
+            with self._database.begin() as connection:
+                swap = update(attributes).where(*where).values(value_json=json.dumps(after))
+                return connection.execute(swap).rowcount == 1
+
+        def again() -> bool:
+            return once() or self._inner.get_study_user_attrs(study_id).get(key) == after
+
+        return self._answer(once, again)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Set a system attribute of a study."""
