@@ -57,7 +57,7 @@ SETTINGS = {
     "trials": 100, "timeout": None, "seed": 0, "population": None, "sampler": "tpe", "pruner": "none", "storage": None,
     "tracker": None, "tracking_uri": None, "executor": "process", "workers": None, "search": "auto", "widen": False,
     "extend": None,
-    "trial_timeout": None, "max_failures": None,
+    "trial_timeout": None, "worker_memory": None, "max_failures": 50,
     "register": None, "source_file": None, "source": None, "join": None,
 }  # fmt: skip
 

@@ -284,6 +284,23 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a trial may take before it has failed.
+
+    Attributes:
+        seconds: of training between two reports; None for no limit.
+        memory: what its worker's process may hold, as it was said: `2GB`; None for no limit.
+    """
+
+    seconds: float | None = None
+    memory: str | None = None
+
+
+FREE = Limits()
+"""None at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Going:
     """A trial that another worker had before.
 

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tunelab import Choice, Trial
 from tunelab import experiment as as_experiment
 from tunelab.errors import ExperimentError, TooManyFailures
+from tunelab.models import MLP
+from tunelab.optimizers import SGD, Adam
 from tunelab.study import Study, resume
+from tunelab.study.rounds import Rounds
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import State
 
@@ -80,7 +84,7 @@ def test_so_many_failures_in_a_row_end_a_study_which_then_goes_on(tmp_path: Path
     with pytest.raises(TooManyFailures) as caught:
         search(ill, tmp_path, trials=30, sampler="random", max_failures=4)
     assert str(caught.value).startswith("4 trials failed in a row, the last, 8, so: ValueError: trial 8 is ill")
-    assert str(caught.value).endswith("mend the cause and go on: tunelab resume ill-1")
+    assert str(caught.value).endswith("to go on once it is mended: tunelab resume ill-1")
     (tmp_path / "ill").unlink()
     study = resume(tmp_path / "ill-1", ill, executor="inline", tracker=MemoryTracker())
     failed = [each.trial.number for each in study.trials if each.state is State.FAILED]
@@ -96,7 +100,134 @@ def test_one_that_ends_well_between_them_starts_the_count_anew(tmp_path: Path) -
     assert story(study) == story(search(failing(3, 5, tmp_path / "ill"), tmp_path, **settings))
 
 
-@pytest.mark.parametrize("limits", [{"trial_timeout": 0}, {"max_failures": 0}, {"max_failures": 1.5}])
+@pytest.mark.parametrize(("settings", "trials"), [({}, 55), ({"max_failures": None}, 70), ({"max_failures": 0}, 70)])
+def test_fifty_in_a_row_are_enough_unless_one_says_otherwise(
+    settings: dict[str, Any], trials: int, tmp_path: Path
+) -> None:
+    (tmp_path / "ill").touch()
+    ill = failing(5, 64, tmp_path / "ill")  # the first five complete, so it is no study whose trials all fail
+    try:
+        search(ill, tmp_path, trials=70, sampler="random", **settings)
+    except TooManyFailures as error:
+        assert str(error).startswith("50 trials failed in a row, the last, 54, so: ValueError")
+    folder = tmp_path / "ill-1"
+    ended = [end.trial for known in Rounds(folder).known() for end in known.progress.ended]
+    assert len(ended) == trials
+
+
+@pytest.mark.parametrize("limits", [{"trial_timeout": 0}, {"max_failures": -1}, {"max_failures": 1.5}])
 def test_a_limit_is_a_number_above_nought(limits: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"must be a (whole )?number above 0"):
         search(wine(), tmp_path, **limits)
+
+
+# ---- memory
+
+
+class Greedy(SGD):
+    """A rule that wants two gigabytes, which nothing is written to."""
+
+    def update(self, xp: Any, theta: Any, *rest: Any) -> None:
+        np.empty(2 * 10**9, np.int8)
+        super().update(xp, theta, *rest)
+
+
+def greedy(**fields: Any) -> Any:
+    return wine(optimizer=Choice(SGD, Adam, Greedy), batch_size=16, epochs=4, **fields)
+
+
+def failed(study: Study) -> list[Any]:
+    return [each for each in study.trials if each.state is State.FAILED]
+
+
+def test_a_member_that_needs_too_much_fails_alone_and_the_others_end_as_without_it(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"trials": 12, "sampler": "random", "executor": "process", "population": 4}
+    limited = search(greedy(), tmp_path, worker_memory="800MB", **settings)
+    free = search(greedy(), tmp_path, **settings)
+    guilty = {each.trial.number for each in free.trials if each.trial.params["optimizer"] == "greedy"}
+    assert 0 < len(guilty) < 12
+    assert {each.trial.number for each in failed(limited)} == guilty
+    for each in failed(limited):
+        assert each.why is not None
+        assert "Unable to allocate 1.86 GiB" in each.why
+        assert each.why.endswith("; a worker may hold 800MB (worker_memory)")
+    innocent = [each for each in story(limited) if each[0].number not in guilty]
+    assert innocent == [each for each in story(free) if each[0].number not in guilty]
+
+
+@as_experiment(gigabytes=Choice(0, 2), minimize="loss")
+def hungry(trial: Trial) -> Iterator[dict[str, float]]:
+    yield {"loss": 1.0}
+    bytearray(10**9 * trial.params["gigabytes"])  # type: ignore[operator]
+    yield {"loss": 0.5}
+
+
+@as_experiment(gigabytes=Choice(0, 2), minimize="loss")
+def hungry_torch(trial: Trial) -> Iterator[dict[str, float]]:
+    import torch
+
+    yield {"loss": float(torch.ones(10**9 * trial.params["gigabytes"] + 1, dtype=torch.int8)[0])}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("loop", [hungry, hungry_torch])
+def test_a_loop_that_needs_too_much_fails_and_the_others_go_on(loop: Any, tmp_path: Path) -> None:
+    study = search(loop, tmp_path, trials=6, sampler="random", executor="process", worker_memory="1.5GB")
+    found = {(each.trial.params["gigabytes"], each.state) for each in study.trials}
+    assert found == {(0, State.COMPLETE), (2, State.FAILED)}
+    for each in failed(study):
+        assert "a worker may hold 1.5GB (worker_memory)" in str(each.why)
+        assert "line" in str(each.why)
+
+
+@as_experiment(megabytes=Choice(200, 201), minimize="loss")
+def littering(trial: Trial) -> Iterator[dict[str, float]]:
+    circle: list[Any] = [bytearray(10**6 * trial.params["megabytes"])]  # type: ignore[operator]
+    circle.append(circle)
+    yield {"loss": 1.0}
+
+
+def test_what_an_earlier_trial_left_in_circles_does_not_count(tmp_path: Path) -> None:
+    study = search(littering, tmp_path, trials=4, sampler="random", executor="process", worker_memory="450MB")
+    assert study.counts()[State.COMPLETE] == 4
+
+
+def test_populations_that_do_not_fit_beside_each_other_train_one_after_another(tmp_path: Path) -> None:
+    """A worker holds 100 MB, and 80 more for one member that trains: two fit. Without the limit there are six."""
+    fixed: dict[str, Any] = {"model": MLP(width=2**16), "optimizer": SGD(lr=1e-4), "steps_per_epoch": 1}
+    made = wine(batch_size=Choice(16, 17), epochs=Choice(1, 2), **fixed)
+    settings: dict[str, Any] = {"trials": 6, "sampler": "random", "executor": "process", "population": 3, "workers": 1}
+    free = search(made, tmp_path, **settings)
+    limited = search(made, tmp_path, worker_memory="250MB", **settings)
+    assert limited.counts()[State.COMPLETE] == 6
+    assert story(limited) == story(free)
+
+
+def test_a_worker_that_could_not_even_begin_says_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        ExperimentError, match=r"worker_memory='20MB': before it trains, a worker of this study holds \d+ MB"
+    ):
+        search(wine(), tmp_path, executor="process", worker_memory="20MB")
+
+
+def test_it_would_hold_the_persons_own_process_too_and_is_refused_there(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="worker_memory='2GB': executor='inline' trains in this process"):
+        search(wine(), tmp_path, executor="inline", worker_memory="2GB")
+    with pytest.raises(ExperimentError, match=r"worker_memory must be a size above 0 with its unit"):
+        search(wine(), tmp_path, executor="process", worker_memory="2")
+    assert not list(tmp_path.iterdir()), "nothing was begun"
+
+
+def test_a_study_that_is_resumed_has_the_same_limit(tmp_path: Path) -> None:
+    def watch(snapshot: Any) -> None:
+        if snapshot.done >= 2:
+            raise KeyboardInterrupt
+
+    settings: dict[str, Any] = {"trials": 8, "sampler": "random", "executor": "process", "worker_memory": "1.5GB"}
+    with pytest.raises(KeyboardInterrupt):
+        search(hungry, tmp_path, watch=watch, **settings)
+    with pytest.raises(ExperimentError, match="worker_memory='1.5GB': executor='inline'"):
+        resume(tmp_path / "hungry-1", hungry, executor="inline", tracker=MemoryTracker())
+    study = resume(tmp_path / "hungry-1", hungry, tracker=MemoryTracker())
+    assert {(each.trial.params["gigabytes"], each.state) for each in study.trials[4:]} == {
+        (0, State.COMPLETE), (2, State.FAILED),
+    }  # fmt: skip

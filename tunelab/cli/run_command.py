@@ -60,9 +60,13 @@ def run(
     trial_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="A trial that trains longer is stopped, and has failed.")
     ] = None,
-    max_failures: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after so many failed trials in a row.")
+    worker_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="What each worker may hold, as 2GB; a trial that needs more has failed."),
     ] = None,
+    max_failures: Annotated[
+        int, typer.Option(metavar="N", help="Stop after so many failed trials in a row; 0 for never.")
+    ] = 50,
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register the best trial's model in MLflow under this name.")
     ] = None,
@@ -122,6 +126,7 @@ def run(
                 widen=widen and join is not None,  # which is refused
                 extend=extend,
                 trial_timeout=trial_timeout,
+                worker_memory=worker_memory,
                 max_failures=max_failures,
                 register=register,
                 folder=folder,

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tunelab.errors import WorkerError
 
 if TYPE_CHECKING:
-    from tunelab.trial import Orders, Progress
+    from tunelab.trial import Limits, Orders, Progress
 
 
 class Worker(Protocol):
-    """Trains the trials that it is given, one round after another."""
+    """Trains the trials that it is given, one round after another.
+
+    Attributes:
+        limits: what a trial may take.
+    """
+
+    limits: "Limits"
 
     def round(self, orders: "Orders") -> "Progress":
         """Admit and stop trials as ordered, then train until somebody has something to report."""

@@ -3,6 +3,7 @@
 import codecs
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -118,7 +119,8 @@ class ProcessExecutor(Executor):
         finally:
             code = self._worker.wait()
             self._printed.join(LAST_WORDS)
-            self._inbox.put(f"ended with code {code}; what it printed stands above")
+            killed = " (killed, as a system does that has run out of memory)" if code == -signal.SIGKILL else ""
+            self._inbox.put(f"ended with code {code}{killed}; what it printed stands above")
 
     def _pass_on(self) -> None:
         """Pass on what the worker prints."""

@@ -147,7 +147,7 @@ class _Seat:
             running = ", ".join(map(str, self.trials)) or "none"
             raise WorkerError(
                 f"{error}; it died {self._deaths} times in a row with these trials: {running}. If memory ran out, "
-                "lower --population or --workers"
+                "lower --population or --workers, or let --worker-memory fail the trial that needs too much"
             ) from error
         self.close()
         self.start()

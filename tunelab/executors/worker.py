@@ -54,7 +54,11 @@ def main() -> None:
 
 def _train(job: bytes, orders: BinaryIO, progress: BinaryIO, leaving: Leaving) -> None:
     """Answer orders until there are no more, or this process is to end."""
+    from tunelab.training.memory_limit import hold_to
+
     worker = pickle.loads(job).worker()
+    if worker.limits.memory is not None:
+        hold_to(worker.limits.memory)
     try:
         while not leaving.due:
             message: Any = pickle.load(orders)

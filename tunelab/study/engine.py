@@ -286,7 +286,7 @@ class Engine:
             last = [result for result in self.ledger.results.values() if result.state is State.FAILED][-1]
             raise TooManyFailures(
                 f"{self._failures} trials failed in a row, the last, {last.trial.number}, so: {last.why}; what "
-                f"ended before is kept; mend the cause and go on: tunelab resume {self._study.study_name}"
+                f"ended before is kept; to go on once it is mended: tunelab resume {self._study.study_name}"
             )
 
     def _give_up_if_hopeless(self) -> None:

@@ -9,7 +9,7 @@ from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.regime import Regime
 from tunelab.training.loop_trainer import LoopJob
 from tunelab.training.member_checkpoint import forget
-from tunelab.trial import Ended, Finished, Result, State, Trial
+from tunelab.trial import Ended, Finished, Limits, Result, State, Trial
 
 
 class LoopRegime(Regime):
@@ -32,9 +32,9 @@ class LoopRegime(Regime):
         self._loop = loop
         self._best: int | None = None
 
-    def work(self, home: Path) -> Work:
+    def work(self, home: Path, limits: Limits) -> Work:
         """Return the loop, and where its trials' checkpoints lie."""
-        return LoopJob(self._loop, home.absolute() / CHECKPOINTS)
+        return LoopJob(self._loop, home.absolute() / CHECKPOINTS, limits)
 
     def pace(self, *, prunes: bool) -> tuple[int, int]:
         """Return one trial that runs and one that waits, so that the worker never does.

@@ -16,7 +16,7 @@ from tunelab.training.member_checkpoint import forget
 from tunelab.training.trained import TrainedModel
 from tunelab.training.trainer import Job
 from tunelab.training.weights_file import WEIGHTS, read
-from tunelab.trial import Ended, Finish, Finished, Orders, Result, State, Trial
+from tunelab.trial import Ended, Finish, Finished, Limits, Orders, Result, State, Trial
 
 
 class PopulationRegime(Regime):
@@ -37,9 +37,9 @@ class PopulationRegime(Regime):
         self._population = population
         self._parts, self.data = prepare(experiment)
 
-    def work(self, home: Path) -> Work:
+    def work(self, home: Path, limits: Limits) -> Work:
         """Return the experiment and its rows."""
-        return Job(self._experiment, self._parts, self._population, home.absolute() / CHECKPOINTS)
+        return Job(self._experiment, self._parts, self._population, home.absolute() / CHECKPOINTS, limits)
 
     def pace(self, *, prunes: bool) -> tuple[int | None, int]:
         """Return enough trials to fill populations; the worker never waits."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tunelab.contracts import Executor, Work
-from tunelab.trial import DataRecord, Ended, Finished, Result, Trial
+from tunelab.trial import DataRecord, Ended, Finished, Limits, Result, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ class Regime(ABC):
     keeps_models: ClassVar[bool] = False
 
     @abstractmethod
-    def work(self, home: Path) -> Work:
-        """Return what a worker needs, given the study's folder."""
+    def work(self, home: Path, limits: Limits) -> Work:
+        """Return what a worker needs, given the study's folder and what a trial may take."""
 
     @abstractmethod
     def pace(self, *, prunes: bool) -> tuple[int | None, int]:

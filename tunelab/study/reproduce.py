@@ -18,7 +18,7 @@ from tunelab.study.regimes import regime_of
 from tunelab.study.stored import kind_of, stored_experiment
 from tunelab.tracking.mlflow_names import accepted_keys
 from tunelab.tracking.recorded import RecordedTrial, recorded_trial
-from tunelab.trial import OBJECTIVE, Curve, Ended, Orders, Report, State, Trial, Value
+from tunelab.trial import FREE, OBJECTIVE, Curve, Ended, Orders, Report, State, Trial, Value
 
 TOLERANCE = 1e-4
 """How far apart two values may be, relatively, where what computes does not give the same bits each time."""
@@ -143,7 +143,7 @@ def trained_again(recorded: RecordedTrial, experiment: Searchable) -> Reproducti
     regime = regime_of(experiment, None if is_loop else 1)
     began = time.perf_counter()
     with TemporaryDirectory() as home:
-        curves, ended = _train(recorded, params, regime.work(Path(home)), experiment.objective)
+        curves, ended = _train(recorded, params, regime.work(Path(home), FREE), experiment.objective)
     tolerance = TOLERANCE if is_loop or getattr(experiment, "backend", "numpy") != "numpy" else 0.0
     return Reproduction(
         trial=recorded,

@@ -9,7 +9,7 @@ import optuna
 
 from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError
-from tunelab.executors.by_name import Where
+from tunelab.executors.by_name import Where, check_memory
 from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
 from tunelab.study.engines import other_engines
@@ -64,6 +64,7 @@ def resume(
     file = StudyFile.load(home)
     if file.finished:
         raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
+    check_memory(executor, file.worker_memory)
     wanted = _restored(experiment, file.wanted, home)
     searched = experiment_of(home, experiment)
     made = sampler_of(_given(sampler, file.sampler, "sampler", home), sampler_seed(file.seed, file.extends))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError, suggestion
-from tunelab.executors.by_name import EXECUTORS, Where, default_workers
+from tunelab.executors.by_name import EXECUTORS, Where, check_memory, default_workers
 from tunelab.executors.ray import Ray
 from tunelab.searchable import Searchable
 from tunelab.study.carried import save
@@ -28,6 +28,9 @@ from tunelab.tracking.mlflow_tracker import MLflowTracker
 
 FOLDER = Path("studies")
 """Where studies keep their files, below the folder in which one is run."""
+
+MAX_FAILURES = 50
+"""Trials that may fail in a row unless one says otherwise: what fails every time is not worth the night."""
 
 SECONDS = {"timeout", "trial_timeout"}
 """The settings that need not be whole numbers."""
@@ -52,7 +55,8 @@ def run(
     widen: bool = False,
     extend: str | None = None,
     trial_timeout: float | None = None,
-    max_failures: int | None = None,
+    worker_memory: str | None = None,
+    max_failures: int | None = MAX_FAILURES,
     register: str | None = None,
     folder: Path | str = FOLDER,
     source_file: Path | None = None,
@@ -86,7 +90,9 @@ def run(
             `trials` are added to them.
         trial_timeout: seconds that a trial may train, its population with it; then it is stopped at its next report
             and has failed. The others go on.
-        max_failures: so many failed trials in a row end the study; it can be resumed.
+        worker_memory: what each worker's process may hold, as `2GB`: Python, libraries, data and what trains. A trial
+            that needs more has failed, and the others go on. On Linux; not with `inline`, which trains in this process.
+        max_failures: so many failed trials in a row end the study; it can be resumed. None or 0 for any number.
         register: the name under which the best trial's model is registered in MLflow.
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
@@ -96,7 +102,7 @@ def run(
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.
         AllTrialsFailed: no trial completed.
-        TooManyFailures: `max_failures` in a row.
+        TooManyFailures: `max_failures` of them failed in a row.
         KeyboardInterrupt: after Ctrl-C; what is finished is kept, what ran is marked as interrupted.
 
     >>> from tunelab import Experiment
@@ -108,7 +114,8 @@ def run(
     3
     """
     numbers = {"trials": trials, "timeout": timeout, "population": population, "workers": workers}
-    _check_settings(numbers | {"trial_timeout": trial_timeout, "max_failures": max_failures}, seed, executor)
+    _check_settings(numbers | {"trial_timeout": trial_timeout, "max_failures": max_failures or None}, seed, executor)
+    check_memory(executor, worker_memory)
     if extend is not None and join is not None:
         raise ExperimentError(
             f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
@@ -136,7 +143,7 @@ def run(
     file = StudyFile(
         wanted.to_json(), source, trials, timeout, seed, population, _name(sampler), _name(pruner), search, register,
         workers, storage and masked(storage), joined=join, data=data, extends=extend, trial_timeout=trial_timeout,
-        max_failures=max_failures,
+        max_failures=max_failures or None, worker_memory=worker_memory,
     )  # fmt: skip
     file.save(home)
     (home / EXPERIMENT).write_text(experiment.to_json())

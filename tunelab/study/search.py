@@ -48,7 +48,7 @@ def search_by(
     workers, timeout, register = file.workers, file.timeout, file.register
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(team(plan.executor, regime.work(home), workers))
+        worker = cleanup.enter_context(team(plan.executor, regime.work(home, file.limits), workers))
         if known is None:
             worker.start()
         study, trials = opened(plan)

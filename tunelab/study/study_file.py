@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunelab.errors import StoreError
+from tunelab.trial import Limits
 
 STUDY = "study.json"
 """The file's name."""
@@ -23,7 +24,7 @@ class StudyFile:
         wanted: the experiment as it was given, in JSON; `EXPERIMENT` is what is searched of it.
         source: by which `FILE:NAME` a command line finds it; None for one that was not run from there.
         trials, timeout, seed, population, search, register, workers: as `run` takes them.
-        trial_timeout, max_failures: the same, where they were given.
+        trial_timeout, worker_memory, max_failures: the same, where they were given.
         sampler, pruner: their names; None for an object of the person's own.
         storage: Optuna's URL without its password; None for the journal in the folder.
         finished: it ended as it should.
@@ -50,6 +51,12 @@ class StudyFile:
     extends: str | None = None
     trial_timeout: float | None = None
     max_failures: int | None = None
+    worker_memory: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What a trial may take."""
+        return Limits(self.trial_timeout, self.worker_memory)
 
     def save(self, folder: Path) -> None:
         """Write it into the study's folder, whole or not at all."""

@@ -11,7 +11,8 @@ from typing import Any
 from tunelab.errors import ExperimentError
 from tunelab.loop import Loop
 from tunelab.training.loop_report import metrics_of
-from tunelab.trial import Ended, Report, State, Trial
+from tunelab.training.memory_limit import named
+from tunelab.trial import FREE, Ended, Limits, Report, State, Trial
 
 LONGEST = 300
 """Characters of a reason's first line, which stands in tables and messages."""
@@ -23,15 +24,17 @@ class LoopRun:
     Args:
         loop: whose.
         trial: with which hyperparameters.
+        limits: what it may take.
 
     Attributes:
         trial: the trial.
         epoch: reports so far.
     """
 
-    def __init__(self, loop: Loop, trial: Trial) -> None:
+    def __init__(self, loop: Loop, trial: Trial, limits: Limits = FREE) -> None:
         self.trial = trial
         self.epoch = 0
+        self._limits = limits
         self._loop = loop
         self._file = inspect.unwrap(loop.function).__code__.co_filename
         self._generator: Generator[Any, None, Any] | None = None
@@ -45,7 +48,7 @@ class LoopRun:
         except StopIteration as stop:
             return self._returned(stop.value)
         except (Exception, SystemExit) as error:  # a person's code may well call exit()
-            return self._ended(State.FAILED, reason_of(error, self._file))
+            return self._ended(State.FAILED, named(reason_of(error, self._file), error, self._limits.memory))
         self.epoch += 1
         try:
             metrics = metrics_of(given, self._loop.objective, self.epoch)

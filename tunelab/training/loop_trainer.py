@@ -1,5 +1,6 @@
 """A worker's side of a person's own training loop: one trial after another, one report a round."""
 
+import gc
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from tunelab.checkpoint import Checkpoint
 from tunelab.loop import Loop
 from tunelab.training.loop_run import LoopRun
 from tunelab.training.member_checkpoint import trial_folder
-from tunelab.trial import STOPPED, Ended, Orders, Progress, Report, State, Trial
+from tunelab.trial import FREE, STOPPED, Ended, Limits, Orders, Progress, Report, State, Trial
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class LoopJob:
     Attributes:
         loop: what is run.
         folder: where its trials' checkpoints lie, each in a folder of its own.
+        limits: what a trial may take.
     """
 
     loop: Loop
     folder: Path
+    limits: Limits = FREE
 
     def worker(self) -> "LoopTrainer":
         """Return what runs it."""
@@ -41,9 +44,13 @@ class LoopTrainer:
 
     Args:
         job: what to run.
+
+    Attributes:
+        limits: what a trial may take.
     """
 
     def __init__(self, job: LoopJob) -> None:
+        self.limits = job.limits
         self._job = job
         self._waiting: dict[int, Trial] = {}
         self._running: LoopRun | None = None
@@ -95,6 +102,9 @@ class LoopTrainer:
         if not self._waiting:
             return ()
         trial = self._waiting.pop(min(self._waiting))
+        if self.limits.memory is not None:
+            gc.collect()  # what earlier trials left in circles is not to count against this one
         checkpoint = Checkpoint(trial_folder(self._job.folder, trial.number))
-        self._running = LoopRun(self._job.loop, replace(trial, params=dict(trial.params), checkpoint=checkpoint))
+        own = replace(trial, params=dict(trial.params), checkpoint=checkpoint)
+        self._running = LoopRun(self._job.loop, own, self.limits)
         return (trial.number,)

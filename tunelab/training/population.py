@@ -67,6 +67,11 @@ class Population:
             self._pack([member for member in self.members if not leaving(member)])
         return gone
 
+    def disband(self) -> None:
+        """Let go of all members as they are, and of what was allocated for them: a rule's group refers to this."""
+        self.members = []
+        self._groups: list[tuple[slice, RuleGroup]] = []
+
     def epoch(self) -> Iterator[Report | Ended]:
         """Train every member for one epoch; yield the ends of those that diverge, and a report of each of the others.
 
@@ -228,9 +233,10 @@ class Population:
     def _pack(self, members: Sequence[Member]) -> None:
         """Lay the members' state into rows, those of one rule side by side; each member's arrays are its rows."""
         backend = self._backend
-        self.members = sorted_by_rule(members)
         if not members:
+            self.disband()
             return
+        self.members = sorted_by_rule(members)
         self._theta = side_by_side([member.theta for member in self.members], backend)
         self._grad = backend.empty(self._theta.shape)
         names = self.members[0].buffers

@@ -118,7 +118,8 @@ class RuleGroup:
         self._scalars: list[list[SimpleNamespace]] = []
         self._step = 0
         self._rule_slots = rule_slots
-        self._gradients: Callable[[], list[Array]] = lambda: [block.grad for block in self._blocks]
+        blocks = self._blocks  # a reference to this group would keep it until circles are looked for
+        self._gradients: Callable[[], list[Array]] = lambda: [block.grad for block in blocks]
 
     def follow(self, passes: Passes) -> None:
         """Take gradients from where they arise, which saves a copy of them all, if this rule and these passes can."""

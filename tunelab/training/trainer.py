@@ -1,7 +1,8 @@
 """A worker's side of training: admits trials into populations and trains them, one round after another."""
 
+import gc
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from tunelab.training.feed import Arrays, Feed
 from tunelab.training.finish import program, tested
 from tunelab.training.member import Member
 from tunelab.training.member_checkpoint import MemberCheckpoints
+from tunelab.training.memory_limit import named, ran_out_of_memory
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Cohort, Population
 from tunelab.training.trained import TrainedModel
-from tunelab.trial import STOPPED, Ended, Finish, Finished, Going, Orders, Progress, Report, State, Trial
+from tunelab.trial import FREE, STOPPED, Ended, Finish, Finished, Going, Limits, Orders, Progress, Report, State, Trial
 
 SECONDS_A_CHECKPOINT = 30.0
 """Between two checkpoints of a member: what a killed worker has to train again, at most, for each that it had."""
@@ -36,12 +38,14 @@ class Job:
         split: the rows, or what reads them.
         population: members that train together at most; None for as many as the cache holds.
         checkpoints: the folder of those of members; None keeps none.
+        limits: what a trial may take.
     """
 
     experiment: Experiment
     split: Parts
     population: int | None = None
     checkpoints: Path | None = None
+    limits: Limits = FREE
 
     @property
     def folder(self) -> Path | None:
@@ -62,13 +66,18 @@ class Trainer:
 
     Each round trains one epoch of one population: that of the oldest trial, so that no trial waits for ever and
     those that wait gain company. If a population raises, its members start again, each alone: only those whose fault
-    it was fail.
+    it was fail. If it runs out of memory beside others, these start again too, once it has ended: only what is too
+    large by itself fails.
 
     Args:
         job: what to train.
+
+    Attributes:
+        limits: what a trial may take.
     """
 
     def __init__(self, job: Job) -> None:
+        self.limits = job.limits
         self._job = job
         self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
         self._feed = _feed(job.split, self._backend)
@@ -79,6 +88,8 @@ class Trainer:
         self._best: float | None = None
         self._checkpoints = MemberCheckpoints(job.checkpoints, self._backend)
         self._saved, self._pause = time.monotonic(), SECONDS_A_CHECKPOINT
+        self._lacked_memory = False
+        self._spared: set[int] = set()
 
     @property
     def busy(self) -> bool:
@@ -90,18 +101,20 @@ class Trainer:
         if orders.finish is not None:
             return Progress(finished=self._finish_study(orders.finish))
         began = time.perf_counter()
+        self._clear_up()
         ended = [*self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
             return Progress(ended=tuple(ended), notes=self._noted())
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
-        population, joined, failed = self._fill(cohort)
-        members = len(population.members)
-        reports, left = self._train(population)
+        population, joining, failed = self._fill(cohort)
+        members = len(population.members) + len(joining)
+        reports, left = self._train(population, joining)
         if not population.members:
-            del self._populations[cohort]
+            self._populations.pop(cohort, None)
         self._save()
+        joined = sorted([member.trial.number for member in joining] + [each.trial for each in failed])
         return Progress(
-            began=joined,
+            began=tuple(joined),
             reports=reports,
             ended=(*ended, *failed, *left),
             members=members,
@@ -120,16 +133,19 @@ class Trainer:
         self._populations.clear()
         self._feed.close()
 
-    def _train(self, population: Population) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
-        """Train one epoch; return the reports, and the ends of those that left."""
+    def _train(self, population: Population, joining: Sequence[Member]) -> tuple[tuple[Report, ...], tuple[Ended, ...]]:
+        """Admit members and train one epoch; return the reports, and the ends of those that left."""
         events: list[Report | Ended] = []
+        members = [*population.members, *joining]
         try:
-            events += population.epoch() if population.members else ()
+            population.admit(joining)
+            events += population.epoch() if members else ()
             reports = tuple(event for event in events if isinstance(event, Report))
             self._require_objective(reports)
             events += self._finish(population, reports)
         except Exception as error:
-            events += self._restart_apart(population, error)
+            gone = {event.trial for event in events if isinstance(event, Ended)}
+            events += self._restart(population, [each for each in members if each.trial.number not in gone], error)
         events.sort(key=lambda event: event.trial)  # whoever was admitted first: a pruner sees one after another
         return (
             tuple(event for event in events if isinstance(event, Report)),
@@ -147,12 +163,23 @@ class Trainer:
 
     def _enqueue(self, trials: tuple[Trial, ...]) -> Iterator[Ended]:
         for trial in trials:
-            try:
-                configuration = self._job.experiment.configure(dict(trial.params))
-                cohort = self._fit(self._cohort(configuration))  # raises here, for this trial alone, if it cannot train
-                self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
-            except Exception as error:
-                yield _failed(trial.number, error)
+            error = self._let_wait(trial)
+            if error is not None and ran_out_of_memory(error):
+                self._make_room()
+                self._clear_up()
+                error = self._let_wait(trial)
+            if error is not None:
+                yield self._failed(trial.number, error)
+
+    def _let_wait(self, trial: Trial) -> Exception | None:
+        """Put a trial among those that wait for a place; return why it cannot train, if it cannot."""
+        try:
+            configuration = self._job.experiment.configure(dict(trial.params))
+            cohort = self._fit(self._cohort(configuration))  # raises here, for this trial alone, if it cannot train
+            self._let_start(cohort, trial, configuration)
+        except Exception as error:
+            return error.with_traceback(None)  # which holds what it allocated
+        return None
 
     def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
         """Bring trials to where they were, each alone, and give them their places again."""
@@ -165,7 +192,10 @@ class Trainer:
                 cohort = self._fit(self._cohort(configuration))
                 self._population(cohort).admit([self._again(each.trial, each.epoch, configuration, cohort)])
             except Exception as error:
-                yield _failed(each.trial.number, error)
+                if self._is_spared(error, [each.trial]):
+                    yield from self._enqueue((each.trial,))
+                else:
+                    yield self._failed(each.trial.number, error)
 
     def _again(self, trial: Trial, epoch: int, configuration: Configuration, cohort: Cohort) -> Member:
         """Return a member as it was after some epochs: from its checkpoint on, if it has one, trained once more."""
@@ -196,35 +226,47 @@ class Trainer:
 
     def _stop(self, numbers: tuple[int, ...]) -> Iterator[Ended]:
         stopped = frozenset(numbers)
+        yield from self._stop_waiting(stopped)
+        for cohort, population in list(self._populations.items()):
+            staying = [member for member in population.members if member.trial.number not in stopped]
+            for member in population.members:
+                if member not in staying:
+                    yield Ended(member.trial.number, State.PRUNED, member.epoch, member.step, STOPPED)
+            try:
+                population.release(lambda member: member.trial.number in stopped)
+            except Exception as error:
+                yield from self._restart(population, staying, error)
+                yield from self._stop_waiting(stopped)
+            if not population.members:
+                self._populations.pop(cohort, None)
+
+    def _stop_waiting(self, stopped: frozenset[int]) -> Iterator[Ended]:
         for cohort, waiting in list(self._waiting.items()):
             for number in stopped & waiting.keys():
                 del waiting[number]
                 yield Ended(number, State.PRUNED, 0, 0, STOPPED)
             if not waiting:
                 del self._waiting[cohort]
-        for cohort, population in list(self._populations.items()):
-            for member in population.release(lambda member: member.trial.number in stopped):
-                yield Ended(member.trial.number, State.PRUNED, member.epoch, member.step, STOPPED)
-            if not population.members:
-                del self._populations[cohort]
 
-    def _fill(self, cohort: Cohort) -> tuple[Population, tuple[int, ...], list[Ended]]:
-        """Return the cohort's population, who of those that wait took a place in it, and who failed to."""
-        population = self._population(cohort)
+    def _fill(self, cohort: Cohort) -> tuple[Population, list[Member], list[Ended]]:
+        """Return the cohort's population, who of those that wait is to join it, and who fails to."""
         waiting = self._waiting.get(cohort, {})
-        room = self._capacity(cohort) - len(population.members)
-        joining = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
+        room = self._capacity(cohort) - len(self._population(cohort).members)
+        chosen = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
         if not waiting:
             self._waiting.pop(cohort, None)
-        members, failed = [], []
-        for trial, configuration in joining:
+        joining: list[Member] = []
+        failed: list[Ended] = []
+        for trial, configuration in chosen:
             try:
                 network = self._network(configuration)
-                members.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
+                joining.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
             except Exception as error:
-                failed.append(_failed(trial.number, error))
-        population.admit(members)
-        return population, tuple(trial.number for trial, _ in joining), failed
+                if self._is_spared(error, [trial]) or (joining and ran_out_of_memory(error)):
+                    self._let_start(replace(cohort, apart=trial.number), trial, configuration)
+                else:
+                    failed.append(self._failed(trial.number, error))
+        return self._population(cohort), joining, failed
 
     def _population(self, cohort: Cohort) -> Population:
         if cohort not in self._populations:
@@ -274,19 +316,61 @@ class Trainer:
             programs, said = {}, (f"the best module is kept as weights alone: {_reason(error)}",)
         return Finished(metrics, programs, (*notes, *said))
 
-    def _restart_apart(self, population: Population, error: Exception) -> Iterator[Ended]:
-        """Fail the only member of a population that raised, or queue each of several to start again alone."""
+    def _restart(self, population: Population, members: Sequence[Member], error: Exception) -> Iterator[Ended]:
+        """Let the members of a population that raised start again: together if others left it no memory, or else apart.
+
+        The only member of one fails.
+        """
         if isinstance(error, UnlikeBatches):
             cohort = self._fitted[population.cohort][0]
             cohort.network.alone, self._fitted[cohort] = str(error), (cohort, 1)
             self._say_why_alone(cohort)
-        for member in population.members:
-            if population.cohort.apart is not None or len(population.members) == 1:
-                yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, _reason(error))
+        population.disband()
+        together = self._is_spared(error, [member.trial for member in members])
+        for member in members:
+            if together:
+                self._let_start(population.cohort, member.trial, member.configuration)
+            elif population.cohort.apart is not None or len(members) == 1:
+                reason = self._reason(error)
+                yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, reason)
             else:
-                alone = replace(population.cohort, apart=member.trial.number)
-                self._waiting[alone] = {member.trial.number: (member.trial, member.configuration)}
-        population.members = []
+                cohort = replace(population.cohort, apart=member.trial.number)
+                self._let_start(cohort, member.trial, member.configuration)
+
+    def _let_start(self, cohort: Cohort, trial: Trial, configuration: Configuration) -> None:
+        """Put a trial among those that wait for a place."""
+        self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
+
+    def _is_spared(self, error: Exception, trials: Sequence[Trial]) -> bool:
+        """Return whether trials that ran out of memory may try again: it may have been others that held it.
+
+        All others then start again later. The oldest trial's population trains next, so it has the memory for itself
+        until that trial ends: some trial ends between two times that others were in the way. For what lay about
+        uncollected, a trial is spared once.
+        """
+        if not ran_out_of_memory(error):
+            return False
+        numbers = {trial.number for trial in trials}
+        spared = self._make_room() or not numbers <= self._spared
+        self._spared |= numbers
+        return spared
+
+    def _make_room(self) -> bool:
+        """Let all members start again later, and return whether there were any."""
+        members = [(cohort, each) for cohort, population in self._populations.items() for each in population.members]
+        for cohort, member in members:
+            self._let_start(cohort, member.trial, member.configuration)
+        for population in self._populations.values():
+            population.disband()
+        self._populations = {}
+        self._lacked_memory = True
+        return bool(members)
+
+    def _clear_up(self) -> None:
+        """Give back what a training that ran out of memory left behind, in circles that nobody refers to."""
+        if self._lacked_memory:
+            gc.collect()
+            self._lacked_memory = False
 
     def _oldest(self, cohort: Cohort) -> int:
         population = self._populations.get(cohort)
@@ -319,6 +403,12 @@ class Trainer:
             raise ExperimentError("how many steps an epoch has is not known; say steps_per_epoch")
         return Cohort(self._network(configuration), size, steps)
 
+    def _failed(self, number: int, error: Exception) -> Ended:
+        return Ended(number, State.FAILED, 0, 0, self._reason(error))
+
+    def _reason(self, error: Exception) -> str:
+        return named(_reason(error), error, self.limits.memory)
+
     def _say_why_alone(self, cohort: Cohort) -> None:
         if cohort.network.alone and self._job.population != 1:
             self._say(f"trials train one at a time: {cohort.network.alone}")
@@ -339,10 +429,6 @@ def _feed(split: Parts, backend: Backend) -> Feed:
     validation = (backend.asarray(split.x_validation), backend.asarray(split.y_validation))
     test = (backend.asarray(split.x_test), backend.asarray(split.y_test)) if split.has_test else None
     return Arrays({"train_": train, "val_": validation}, test)
-
-
-def _failed(number: int, error: Exception) -> Ended:
-    return Ended(number, State.FAILED, 0, 0, _reason(error))
 
 
 def _reason(error: Exception) -> str:
