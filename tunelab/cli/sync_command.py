@@ -1,22 +1,42 @@
 """`tunelab sync`: show in MLflow what it could not take while a study ran."""
 
+from typing import Annotated
+
 import typer
 
 from tunelab.cli.exit_codes import exit_codes
 from tunelab.cli.options import FOLDER, Debug, Folder, TrackingUri
 
 
-def sync(tracking_uri: TrackingUri = None, folder: Folder = FOLDER, debug: Debug = False) -> None:
-    """Send MLflow what studies hold that it does not show yet, after a server was away."""
+def sync(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            help="A study's name, as digits-3, or its folder: all that MLflow shows of it is compared with what it "
+            "holds, and mended. Without it, what MLflow has not taken yet of any study is sent.",
+            show_default=False,
+        ),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    folder: Folder = FOLDER,
+    debug: Debug = False,
+) -> None:
+    """Bring MLflow in line with what studies hold, after a server was away or a machine went down."""
     with exit_codes(debug=debug):
         from tunelab.errors import TrackingError
+        from tunelab.tracking.sync import home_of, unsent
         from tunelab.tracking.sync import sync as send
-        from tunelab.tracking.sync import unsent
 
-        waiting = unsent(folder)
-        if not waiting:
+        homes = unsent(folder) if study is None else [home_of(study, folder)]
+        if not homes:
             typer.echo(f"MLflow shows every study of {folder}; there is nothing to send.")
-        for study in waiting:
-            if not send(study, tracking_uri):
-                raise TrackingError(f"{study.name} could not be sent: {study / 'mlflow.log'} says why; try again later")
-            typer.echo(f"{study.name}: sent")
+        left = []
+        for home in homes:
+            if send(home, tracking_uri, thorough=study is not None):
+                typer.echo(f"{home.name}: {'sent' if study is None else 'MLflow shows all of it'}")
+            else:
+                left.append(home)
+        if left:
+            names = ", ".join(home.name for home in left)
+            raise TrackingError(f"{names} could not be sent: {left[0] / 'mlflow.log'} says why; try again later")

@@ -30,13 +30,14 @@ class MirrorState:
     Attributes:
         stage: what the writer is doing, or how it ended.
         writer: the writer's process id: a stage that another process wrote says nothing of this one.
+        began: when the study began, as the spool says that this state is of, Unix seconds.
         tracking_uri: where, without credentials.
         experiment_id, run_id: MLflow's identifiers of the experiment and of the study's parent run.
         runs: trial number to run identifier.
         open: trials whose runs are not terminated yet.
         epochs: the last epoch that was sent of each trial that may go on: open or interrupted.
         keep: bytes of the spool that need not be read again.
-        read: bytes of the spool that were taken; a trial that starts beyond them is a new attempt.
+        read: bytes of the spool that were taken.
         refused: what MLflow does not accept, in words.
         registered: where the best trial's model is registered, if it is.
         notes: what is not shown, and the study goes without.
@@ -45,6 +46,7 @@ class MirrorState:
 
     stage: Stage = Stage.STARTING
     writer: int = 0
+    began: float = 0.0
     tracking_uri: str = ""
     experiment_id: str | None = None
     run_id: str | None = None
@@ -60,12 +62,25 @@ class MirrorState:
 
     @classmethod
     def load(cls, folder: Path) -> "MirrorState":
-        """Return what `save` wrote into the study's folder; a fresh one where there is nothing."""
+        """Return what `save` wrote into the study's folder; a fresh one where there is nothing, or it is damaged.
+
+        Nothing depends on it: what it says is looked up in MLflow where it is not there.
+        """
         try:
             plain = json.loads((folder / FILE).read_bytes())
-        except FileNotFoundError:
+            return cls(**plain | _restored(plain))
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return cls()
-        return cls(**plain | _restored(plain))
+
+    def of(self, began: float, tracking_uri: str) -> "MirrorState":
+        """Return what of this holds for a spool that began then, mirrored there; all of it where nothing changed."""
+        if self.tracking_uri not in ("", tracking_uri):
+            return MirrorState(began=began, tracking_uri=tracking_uri)
+        if self.began != began:  # the spool was lost, and what it said is said again
+            runs = dict(self.runs)
+            return MirrorState(began=began, tracking_uri=tracking_uri, run_id=self.run_id, runs=runs)
+        self.tracking_uri = tracking_uri
+        return self
 
     def save(self, folder: Path) -> None:
         """Replace the file at once, so that a reader sees the old state or the new one."""

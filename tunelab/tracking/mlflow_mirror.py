@@ -1,7 +1,10 @@
 """A study in MLflow, brought up to date line by line of its spool."""
 
+from pathlib import Path
+
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.mlflow_patience import Patience
+from tunelab.tracking.mlflow_reconcile import reconcile
 from tunelab.tracking.mlflow_store import analyze, open_store
 from tunelab.tracking.mlflow_study import StudyRun
 from tunelab.tracking.mlflow_trials import TrialRuns
@@ -14,6 +17,7 @@ from tunelab.tracking.spool import (
     TrialEnded,
     TrialStarted,
 )
+from tunelab.tracking.told import Told
 from tunelab.trial import State
 
 _MOST_CURVES = 6  # charts of curves in the saved view: a screen holds no more
@@ -28,21 +32,36 @@ class StudyMirror:
         patience: how long a store may be silent.
         state: how far an earlier writer came; kept up to date.
         began: the spool's first event.
-        unsure: bytes of the spool that an earlier writer may have uploaded without noting it.
     """
 
-    def __init__(self, uri: str, patience: Patience, state: MirrorState, began: StudyBegan, *, unsure: int) -> None:
+    def __init__(self, uri: str, patience: Patience, state: MirrorState, began: StudyBegan) -> None:
         self._uri = uri
         self._patience = patience
         self._state = state
-        self._noted = state.read
+        self._noted = 0
         self._at = began.at
-        client = patience(open_store, uri)
-        self._study = StudyRun(client, patience, state, began)
-        known = self._study.open()
-        self._trials = TrialRuns(
-            client, patience, state, began.study, tags=self._study.child_tags, unsure=unsure if known else 0
-        )
+        self._client = patience(open_store, uri)
+        self._study = StudyRun(self._client, patience, state, began)
+        self._lost = patience.lost - self._study.open()
+        self._trials = TrialRuns(self._client, patience, state, began.study, tags=self._study.child_tags)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether MLflow may hold what is not noted: another writer was here, or a request had no answer."""
+        return self._patience.lost > self._lost
+
+    def reconcile(self, spool: Path, *, thorough: bool = False) -> None:
+        """Compare MLflow with the spool, and correct the state, so that what differs is taken once more.
+
+        Args:
+            spool: the file.
+            thorough: count every point of every metric.
+        """
+        lost = self._patience.lost
+        told = Told(spool)
+        self._trials.settle(reconcile(self._client, self._patience, self._state, told, thorough=thorough), told.stop)
+        self._trials.metric_names.update(dict.fromkeys(told.metric_names))
+        self._noted, self._at, self._lost = self._state.read, told.at, lost
 
     def take(self, line: Line) -> None:
         """Mirror one line of the spool."""
@@ -60,12 +79,16 @@ class StudyMirror:
                 self._show()
             case StudyFinished(summary, at):
                 self._interrupt("the study ended first")
-                self._show()
-                self._study.finish(summary, at)
-                self._patience(analyze, self._uri)
+                if line.start >= self._noted:
+                    self._show()
+                    self._study.finish(summary, at)
+                    self._patience(analyze, self._uri)
                 self._state.stage = Stage.FINISHED
             case StudyClosed():
-                self.abandon("the study was interrupted")
+                self._interrupt("the study was interrupted")
+                if line.start >= self._noted:
+                    self._study.end("KILLED", self._at, reason="the study was interrupted")
+                self._state.stage = Stage.CLOSED
         self._state.read = line.stop
         needed = self._trials.first_needed
         self._state.keep = line.stop if needed is None else needed

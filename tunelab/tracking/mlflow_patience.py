@@ -43,9 +43,13 @@ class Patience:
         server: whether an MLflow server is asked; a database answers for itself, so there only its own
             "temporarily unavailable" is waited for.
         unattended: whether nobody waits for the result any more; then it gives up after `limit` seconds.
+
+    Attributes:
+        lost: calls without an answer: what they asked for may have been done, or may still be.
     """
 
     def __init__(self, *, server: bool, unattended: Callable[[], bool], limit: float = 60.0) -> None:
+        self.lost = 0
         self._server = server
         self._unattended = unattended
         self._limit = limit
@@ -59,6 +63,7 @@ class Patience:
             except FAILURES as error:
                 if not self._may_pass(error):
                     raise RefusalError(str(error)) from error
+                self.lost += 1
                 if self._unattended() and time.monotonic() - began > self._limit:
                     raise
                 _log.warning("the store does not answer, trying again in %.2g s: %s", pause, error)

@@ -8,7 +8,7 @@ from typing import ParamSpec
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag, ViewType
 from mlflow.tracking.context.registry import resolve_tags
 
 from tunelab.tracking.mirror_state import MirrorState
@@ -44,14 +44,18 @@ class StudyRun:
         return {name: value for name, value in self._context.items() if name in _ON_CHILDREN}
 
     def open(self) -> bool:
-        """Find the study's run or create it; return whether it was there before."""
-        state = self._state
+        """Find the study's run or create it; return whether it was there before. A run that was deleted is restored."""
+        state, before = self._state, self._state.run_id
         state.experiment_id = self._patience(experiment_id, self._client, self._study.experiment)
-        state.run_id = state.run_id or self._patience(self._find)
+        state.run_id = self._noted() or self._patience(self._find)
         if state.run_id:
             return True
         state.run_id = self._patience(self._create)
-        return False
+        for run in (
+            self._patience(self._client.search_runs, [state.experiment_id], child_query(before)) if before else ()
+        ):
+            self._patience(self._client.set_tag, run.info.run_id, "mlflow.parentRunId", state.run_id)
+        return before is not None
 
     def describe(self) -> None:
         """Say what was asked: parameters, data, the experiment and its source."""
@@ -149,10 +153,29 @@ class StudyRun:
         except RefusalError as refusal:
             self._state.refused.append(f"the study's {what}: {refusal}")
 
+    def _noted(self) -> str | None:
+        """Return the run that an earlier writer noted, if the store has it."""
+        if self._state.run_id is None:
+            return None
+        try:
+            run = self._patience(self._client.get_run, self._state.run_id)
+        except RefusalError:
+            return None
+        self._patience(self._restore, run)
+        if run.data.tags.get("tunelab.id") != self._identity:  # its spool was lost
+            self._patience(self._client.set_tag, run.info.run_id, "tunelab.id", self._identity)
+        return str(run.info.run_id)
+
     def _find(self) -> str | None:
         query = f"tags.`tunelab.id` = '{self._identity}'"
-        found = self._client.search_runs([self._state.experiment_id or ""], query, max_results=1)
+        found = self._client.search_runs([self._state.experiment_id or ""], query, ViewType.ALL, max_results=1)
+        for run in found:
+            self._restore(run)
         return str(found[0].info.run_id) if found else None
+
+    def _restore(self, run: Run) -> None:
+        if run.info.lifecycle_stage != "active":
+            self._client.restore_run(run.info.run_id)
 
     def _create(self) -> str:
         study = self._study
@@ -182,6 +205,11 @@ def _context(began: StudyBegan) -> dict[str, str]:
     """Return MLflow's user, source and git tags as the engine would have resolved them: the source is its program."""
     sys.argv[0] = str(began.study.source_file or began.source)
     return {name: str(value) for name, value in resolve_tags().items()}
+
+
+def child_query(run: str) -> str:
+    """Return by what MLflow finds the trials' runs of a study's run."""
+    return f"tags.`mlflow.parentRunId` = '{run}'"
 
 
 def study_status(summary: Summary) -> str:

@@ -11,7 +11,8 @@ from mlflow.entities import Metric, Param, RunTag
 
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.mlflow_names import accepted_keys, param_text, tag_text
-from tunelab.tracking.mlflow_patience import Patience, RefusalError
+from tunelab.tracking.mlflow_patience import FAILURES, Patience, RefusalError
+from tunelab.tracking.mlflow_study import child_query
 from tunelab.tracking.saved_view import is_rate, log_axis
 from tunelab.trial import OBJECTIVE, State, StudyRecord, Trial, Value
 
@@ -44,6 +45,8 @@ class _OpenTrial:
     params_due: bool = True
     refused: bool = False
     doubted: bool = False  # whether a request to create its run may have arrived
+    compared: bool = False  # whether MLflow may have some of its points
+    shown: dict[str, set[int]] = field(default_factory=dict)  # those that it has: epochs, by metric
     points: list[Metric] = field(default_factory=list)
 
 
@@ -51,12 +54,12 @@ class TrialRuns:
     """The runs of one study's trials, kept in step with the spool.
 
     A trial that ends within seconds costs three requests: one run, one batch, one end. A longer one is uploaded
-    every few seconds. `state` is updated after each request, and may lag: everything here can be done twice.
+    every few seconds. `state` is updated after each request, and may lag: everything here can be done twice. What may
+    have been done before is looked up first: a run after a request that nobody answered, and the points of a run that
+    another writer made.
 
     Args:
         tags: what every run carries beside its own.
-        unsure: up to where an earlier writer may have uploaded the spool without noting it. A trial that starts
-            before is looked up instead of created.
     """
 
     def __init__(
@@ -67,16 +70,14 @@ class TrialRuns:
         study: StudyRecord,
         *,
         tags: dict[str, str],
-        unsure: int,
     ) -> None:
         self._client = client
         self._patience = patience
         self._state = state
         self._study = study
         self._tags = tags
-        self._noted = state.read
-        self._unsure = unsure
-        self._unnoted: dict[int, str] | None = None
+        self._settled: set[int] = set()
+        self._settled_to = 0
         self._open: dict[int, _OpenTrial] = {}
         self.metric_names: dict[str, None] = {}
 
@@ -90,6 +91,10 @@ class TrialRuns:
         """Where the spool must be read from again after a kill; None when no trial is open."""
         return min((opened.line for opened in self._open.values()), default=None)
 
+    def settle(self, trials: set[int], upto: int) -> None:
+        """Leave out what the spool says of these trials up to there: their runs show it."""
+        self._settled, self._settled_to = trials, upto
+
     def start(self, trial: Trial, at: float, line: int) -> None:
         """Take up a trial: a new one, one that goes on, or (reading the spool again) one that was open.
 
@@ -101,15 +106,13 @@ class TrialRuns:
         number, state = trial.number, self._state
         if number in self._open:  # its engine was killed before it could say how the attempt ended
             return
+        if number in self._settled and line < self._settled_to:
+            return
         run = state.runs.get(number)
         if run and number not in state.open:
-            if line < self._noted:
-                return
             self._patience(self._client.update_run, run, status="RUNNING")
-        elif run is None and line < self._unsure:
-            run = self._earlier_writers(at).get(number)
         epoch = state.epochs.get(number, 0)
-        self._open[number] = _OpenTrial(trial, at, line, run, epoch, sent=at)
+        self._open[number] = _OpenTrial(trial, at, line, run, epoch, sent=at, compared=run is not None)
         if run:
             self._note(number, run)
 
@@ -160,14 +163,32 @@ class TrialRuns:
         if opened.run:
             self._request(
                 opened,
-                self._client.log_batch,
+                self._log,
+                opened,
                 opened.run,
-                opened.points,
                 [Param(name, param_text(value)) for name, value in params.items()],
                 [RunTag(name, value) for name, value in (tags or {}).items()],
             )
         opened.points, opened.params_due, opened.sent = [], False, time.time()
         self._state.epochs[opened.trial.number] = opened.epoch
+
+    def _log(self, opened: _OpenTrial, run: str, params: list[Param], tags: list[RunTag]) -> None:
+        """Send a batch, without the points that MLflow has where it may have some."""
+        points = opened.points
+        if opened.compared:
+            points = [point for point in points if point.step not in self._shown(opened, run, point.key)]
+        try:
+            self._client.log_batch(run, points, params, tags)
+        except FAILURES:
+            opened.compared, opened.shown = True, {}
+            raise
+
+    def _shown(self, opened: _OpenTrial, run: str, metric: str) -> set[int]:
+        """Return the epochs at which MLflow has the metric."""
+        if metric not in opened.shown:
+            history = self._client.get_metric_history(run, metric)
+            opened.shown[metric] = {point.step for point in history}
+        return opened.shown[metric]
 
     def _request(self, opened: _OpenTrial, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
         """Ask the store; note what it refuses, once a trial, and go on: one trial never stops the others."""
@@ -182,7 +203,7 @@ class TrialRuns:
     def _create(self, opened: _OpenTrial, tags: dict[str, str]) -> str:
         """Create a trial's run; after a request without an answer, first look whether it had arrived."""
         start = _millis(opened.started)
-        run = self._search(start).get(opened.trial.number) if opened.doubted else None
+        run = self._find(opened.trial.number) if opened.doubted else None
         opened.doubted = True
         if run is None:
             tags = self._tags_of(opened.trial) | tags
@@ -210,22 +231,10 @@ class TrialRuns:
         self._state.runs[number] = run
         self._state.open.add(number)
 
-    def _earlier_writers(self, since: float) -> dict[int, str]:
-        """Return the runs that a killed writer may have made without noting them."""
-        if self._unnoted is None:
-            self._unnoted = self._patience(self._search, _millis(since))
-        return self._unnoted
-
-    def _search(self, since: int) -> dict[int, str]:
-        query = f"tags.`mlflow.parentRunId` = '{self._state.run_id}' and attributes.start_time >= {since}"
-        found: dict[int, str] = {}
-        token = None
-        while True:
-            page = self._client.search_runs([self._state.experiment_id or ""], query, page_token=token)
-            found.update({int(run.data.tags["tunelab.trial"]): run.info.run_id for run in page})
-            token = page.token
-            if not token:
-                return found
+    def _find(self, number: int) -> str | None:
+        query = f"{child_query(self._state.run_id or '')} and tags.`tunelab.trial` = '{number}'"
+        found = self._client.search_runs([self._state.experiment_id or ""], query, max_results=1)
+        return str(found[0].info.run_id) if found else None
 
 
 def _params(trial: Trial) -> dict[str, Value]:

@@ -28,7 +28,7 @@ _HEAD_START = 1.5  # seconds that a first trial may have the processors to itsel
 _NICENESS = 5  # training goes first
 
 _SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # we try again ourselves, and see in between whether we still should
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # we try again ourselves, and see in between what came of it
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # in a log
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # saves a request a trial
@@ -43,37 +43,52 @@ class Writer:
         folder: the study's folder.
         uri: the tracking URI.
         engine: the process that writes the spool, our parent; None when an old spool is mirrored.
+        thorough: compare all that MLflow shows with the spool, also where everything was mirrored.
     """
 
-    def __init__(self, folder: Path, uri: str, engine: int | None) -> None:
+    def __init__(self, folder: Path, uri: str, engine: int | None, *, thorough: bool = False) -> None:
         self._folder = folder
         self._uri = uri
         self._engine = engine
+        self._thorough = thorough
         self._spool = folder / SPOOL
         self._state = MirrorState.load(folder)
         self._saved = 0.0
 
     def run(self) -> bool:
         """Mirror until the study has ended, or its engine; return whether all of it is shown."""
-        state = self._state
-        if state.stage in (Stage.FINISHED, Stage.CLOSED) and state.read == self._spool.stat().st_size:
+        began = self._began()
+        self._state = state = self._state.of(began.at, redacted(self._uri))
+        ended = state.stage in (Stage.FINISHED, Stage.CLOSED)
+        if ended and state.read == self._spool.stat().st_size and not self._thorough:
             return True
         state.stage, state.writer, state.error = Stage.STARTING, os.getpid(), None
-        state.tracking_uri = redacted(self._uri)
         state.save(self._folder)
         try:
-            self._follow()
+            self._mirror(began)
         except Exception as error:
             logging.exception("the mirror is incomplete")
             state.stage, state.error = Stage.BROKEN, str(error).replace(self._uri, redacted(self._uri))
         state.save(self._folder)
         return state.stage is not Stage.BROKEN
 
-    def _follow(self) -> None:
-        unsure = self._spool.stat().st_size
+    def _mirror(self, began: StudyBegan) -> None:
+        """Mirror the spool; then once more what is in doubt."""
         reader = SpoolReader(self._spool, self._state.keep)
         lines = self._head_start(reader)
-        mirror = self._mirror(unsure)
+        mirror = self._opened(began)
+        if mirror.in_doubt:
+            reader, lines = self._reconciled(mirror), []
+        self._follow(mirror, reader, lines)
+        if mirror.in_doubt:
+            self._follow(mirror, self._reconciled(mirror), [])
+
+    def _reconciled(self, mirror: "StudyMirror") -> SpoolReader:
+        """Compare MLflow with the spool; return where it is to be read from."""
+        mirror.reconcile(self._spool, thorough=self._thorough)
+        return SpoolReader(self._spool, self._state.keep)
+
+    def _follow(self, mirror: "StudyMirror", reader: SpoolReader, lines: list[Line]) -> None:
         while True:
             attended = self._attended  # asked before reading: what a killed engine wrote last is then read
             for line in lines:
@@ -104,20 +119,23 @@ class Writer:
             lines += reader.read()
         return lines
 
-    def _mirror(self, unsure: int) -> "StudyMirror":
+    def _opened(self, began: StudyBegan) -> "StudyMirror":
         """Import mlflow, open the store and the study's run in it."""
         from tunelab.tracking.mlflow_mirror import StudyMirror
         from tunelab.tracking.mlflow_patience import Patience
 
         patience = Patience(server=is_server(self._uri), unattended=lambda: not self._attended)
-        began = SpoolReader(self._spool).read()[0].event
-        if not isinstance(began, StudyBegan):
-            raise TypeError(f"a spool must begin with its study, not with {began}: {self._spool}")
-        mirror = StudyMirror(self._uri, patience, self._state, began, unsure=unsure)
+        mirror = StudyMirror(self._uri, patience, self._state, began)
         self._state.stage = Stage.READY
         self._state.save(self._folder)
         gc.freeze()  # two thousand modules that no collection need look at again
         return mirror
+
+    def _began(self) -> StudyBegan:
+        began = SpoolReader(self._spool).read()[0].event
+        if not isinstance(began, StudyBegan):
+            raise TypeError(f"a spool must begin with its study, not with {began}: {self._spool}")
+        return began
 
     def _is_anothers(self, line: Line) -> bool:
         """Return whether another engine goes on with the study here, whose writer waits until this one has left."""
@@ -141,13 +159,14 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m tunelab.tracking.mlflow_writer", description=__doc__)
     parser.add_argument("folder", type=Path, help="the study's folder")
     parser.add_argument("--engine", type=int, help="the process that writes the spool, our parent")
+    parser.add_argument("--thorough", action="store_true", help="compare all that MLflow shows with the spool")
     given = parser.parse_args()
     uri, credentials = split_credentials(os.environ["MLFLOW_TRACKING_URI"])
     os.environ.update({**_SETTINGS, **os.environ, **credentials, "MLFLOW_TRACKING_URI": uri})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.nice(_NICENESS)
     with process_lock(given.folder / "mirror.lock"):
-        complete = Writer(given.folder, uri, given.engine).run()
+        complete = Writer(given.folder, uri, given.engine, thorough=given.thorough).run()
     sys.stderr.flush()
     os._exit(0 if complete else 1)  # taking mlflow's modules down takes 0.2 s, and the engine waits
 

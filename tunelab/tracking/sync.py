@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from tunelab.errors import NAMES_SHOWN, StoreError
 from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.spool import SPOOL
@@ -15,15 +16,36 @@ def unsent(studies: Path) -> list[Path]:
     return sorted(spool.parent for spool in studies.glob(f"*/{SPOOL}") if not _is_shown(spool.parent))
 
 
-def sync(folder: Path, tracking_uri: str | None) -> bool:
+def home_of(study: str, folder: Path) -> Path:
+    """Return the folder of a study that was named, or given by its folder.
+
+    Raises:
+        StoreError: one that MLflow was never to show.
+    """
+    home = Path(study) if len(Path(study).parts) > 1 else folder / study
+    if not (home / SPOOL).exists():
+        known = sorted(spool.parent.name for spool in home.parent.glob(f"*/{SPOOL}"))
+        raise StoreError(
+            f"A study that was mirrored into MLflow is required; {home} has no {SPOOL}. "
+            f"In {home.parent} are: {', '.join(known[-NAMES_SHOWN:]) or 'none'}"
+        )
+    return home
+
+
+def sync(folder: Path, tracking_uri: str | None, *, thorough: bool = False) -> bool:
     """Mirror one study; return whether MLflow shows all of it now. What it says goes to the study's `mlflow.log`.
 
     A study that still runs is left to its own writer: this waits until that one has ended.
+
+    Args:
+        folder: the study's.
+        tracking_uri: MLflow's, as a tracker takes it.
+        thorough: compare all that MLflow shows of it, also where everything was sent.
     """
     environment = {**os.environ, **import_path(), "MLFLOW_TRACKING_URI": resolve_tracking_uri(tracking_uri)}
     with (folder / "mlflow.log").open("ab") as log:
         done = subprocess.run(
-            [*command("tunelab.tracking.mlflow_writer"), str(folder)],
+            [*command("tunelab.tracking.mlflow_writer"), str(folder), *(["--thorough"] if thorough else [])],
             env=environment,
             stdout=log,
             stderr=log,
