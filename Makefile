@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TRIALS ?= 200
 
+# A process of tests for each core; a file's tests stay together, with the servers that they start.
+SPREAD := -n auto --dist loadfile
+
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE = $(addprefix --editable ,$(dir $(1)))
 
@@ -18,10 +21,10 @@ demo: $(VENV)/.installed
 	$(BIN)/tunelab run experiments/digits.py --trials $(TRIALS)
 
 test: $(VENV)/.installed-test lint test-plugins
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 test-without-torch: $(BARE)/.installed-test
-	$(BARE)/bin/python -m pytest --without-torch
+	$(BARE)/bin/python -m pytest --without-torch $(SPREAD)
 
 test-plugins: $(VENV)/.installed-test
 	set -e; for home in $(dir $(PLUGINS)); do (cd $$home && $(abspath $(BIN))/python -m pytest); done
