@@ -169,7 +169,7 @@ def hungry_torch(trial: Trial) -> Iterator[dict[str, float]]:
     yield {"loss": float(torch.ones(10**9 * trial.params["gigabytes"] + 1, dtype=torch.int8)[0])}  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("loop", [hungry, hungry_torch])
+@pytest.mark.parametrize("loop", [hungry, pytest.param(hungry_torch, marks=pytest.mark.torch)])
 def test_a_loop_that_needs_too_much_fails_and_the_others_go_on(loop: Any, tmp_path: Path) -> None:
     study = search(loop, tmp_path, trials=6, sampler="random", executor="process", worker_memory="1.5GB")
     found = {(each.trial.params["gigabytes"], each.state) for each in study.trials}
