@@ -15,7 +15,7 @@ import tunelab
 ROOT = Path(tunelab.__file__).parent
 
 ROOMS = (
-    ("errors", "interpreter", "callbacks"),
+    ("errors", "interpreter", "callbacks", "credentials"),
     ("space",),
     ("trial",),
     ("checkpoint",),
@@ -45,6 +45,7 @@ OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
     "interpreter": set(),
     "callbacks": set(),
+    "credentials": set(),
     "space": set(),
     "trial": {"numpy"},
     "checkpoint": {"numpy", "torch"},

@@ -43,3 +43,12 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit), exit_codes(debug=True):
         raise DataError("no rows")
     assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_neither_message_nor_traceback_holds_a_urls_password(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), exit_codes(debug=True):
+        raise LookupError("https://host/?token=s3cr3t") from OSError("no answer from 'mysql://ann:s3cr3t@host/x'")
+    told = capsys.readouterr().err
+    assert "OSError: no answer from 'mysql://ann:***@host/x'\n" in told
+    assert told.count("LookupError: https://host/?token=***\n") == 2
+    assert "s3cr3t" not in told

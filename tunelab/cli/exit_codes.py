@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from tunelab.credentials import concealed_urls
 from tunelab.errors import InputError, RunError
 
 FAILED = 1
@@ -33,9 +34,9 @@ def exit_codes(*, debug: bool) -> Iterator[None]:
         raise
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            typer.echo(concealed_urls(traceback.format_exc()), err=True)
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(_message(error), err=True)
+        typer.echo(concealed_urls(_message(error)), err=True)
         raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from None
 
 

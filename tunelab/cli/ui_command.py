@@ -10,6 +10,7 @@ import typer
 from tunelab.cli.exit_codes import exit_codes
 from tunelab.cli.options import FOLDER, Debug, Folder, TrackingUri
 from tunelab.cli.stop_signal import StopSignal
+from tunelab.credentials import redacted
 from tunelab.errors import InputError, RunError, StoreError
 
 PORT = 5000
@@ -24,7 +25,7 @@ def ui(
 ) -> None:
     """Open MLflow on the last study's comparison, on this machine only, until Ctrl-C."""
     with exit_codes(debug=debug), StopSignal():
-        from tunelab.tracking.tracking_uri import is_server, redacted, resolve_tracking_uri
+        from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
         from tunelab.tracking.ui import address, latest_comparison, serve
 
         uri = resolve_tracking_uri(tracking_uri)
@@ -54,8 +55,6 @@ def ui(
 
 def ui_hint(tracking_uri: str | None, folder: Path) -> list[str]:
     """Return the command that opens MLflow on a study, without the password of a tracking URI."""
-    from tunelab.tracking.tracking_uri import redacted
-
     command = ["tunelab", "ui"]
     if tracking_uri is not None:
         command += ["--tracking-uri", redacted(tracking_uri)]

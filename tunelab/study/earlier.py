@@ -4,8 +4,9 @@ from pathlib import Path
 
 import optuna
 
+from tunelab.credentials import masked
 from tunelab.errors import StoreError
-from tunelab.study.storage import JOURNAL, masked, open_storage
+from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study_file import optuna_name
 
 

@@ -10,10 +10,11 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from tunelab.credentials import masked
 from tunelab.errors import ExperimentError, StoreError, suggestion
 from tunelab.searchable import Searchable
 from tunelab.study.shared_storage import SharedStorage
-from tunelab.study.storage import masked, open_shared
+from tunelab.study.storage import open_shared
 from tunelab.study.stored import stored_experiment
 from tunelab.trial import DataRecord
 
@@ -120,9 +121,9 @@ def _shared(url: str | None, name: str) -> SharedStorage:
             f"{advice}"
         )
     if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
-        raise StoreError(f"the storage {url} lies in the memory of one process, and cannot be shared; {advice}")
+        raise StoreError(f"the storage {masked(url)} lies in the memory of one process, and cannot be shared; {advice}")
     if "://" not in url:
-        raise StoreError(f"the storage {url} is a file of one engine, and cannot be shared; {advice}")
+        raise StoreError(f"the storage {masked(url)} is a file of one engine, and cannot be shared; {advice}")
     return open_shared(url, is_owner=False)
 
 

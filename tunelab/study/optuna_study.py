@@ -10,13 +10,14 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from tunelab.credentials import masked
 from tunelab.errors import ExperimentError, StoreError
 from tunelab.searchable import Searchable
 from tunelab.study.carried import carried
 from tunelab.study.engines import Engines
 from tunelab.study.joined import note
 from tunelab.study.plan import Plan
-from tunelab.study.storage import masked, open_storage
+from tunelab.study.storage import open_storage
 from tunelab.study.suggest import defaults, grid
 
 

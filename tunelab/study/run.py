@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunelab.contracts import Tracker
+from tunelab.credentials import masked
 from tunelab.errors import ExperimentError, suggestion
 from tunelab.executors.by_name import EXECUTORS, Where, check_memory, default_workers
 from tunelab.executors.ray import Ray
@@ -20,7 +21,6 @@ from tunelab.study.regime import Regime
 from tunelab.study.regimes import regime_of
 from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
-from tunelab.study.storage import masked
 from tunelab.study.study import Study
 from tunelab.study.study_file import EXPERIMENT, StudyFile
 from tunelab.study.widen import widened

@@ -9,6 +9,7 @@ from pathlib import Path
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 
+from tunelab.credentials import concealed, masked
 from tunelab.errors import StoreError
 from tunelab.study.journal import OneWriterJournal
 from tunelab.study.shared_storage import SharedStorage
@@ -36,7 +37,7 @@ def open_shared(url: str, *, is_owner: bool) -> SharedStorage:
         return SharedStorage(url, shown=masked(url), engine=_engine_name(), is_owner=is_owner)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        reason = (str(cause) or type(cause).__name__).splitlines()[0].replace(url, masked(url))
+        reason = concealed((str(cause) or type(cause).__name__).splitlines()[0], url)
         driver = "; pip install 'tunelab[postgresql]'" if isinstance(error, ImportError) and "postgresql" in url else ""
         raise StoreError(
             f"the storage {masked(url)} cannot be opened: {reason}{driver}; "
@@ -47,19 +48,6 @@ def open_shared(url: str, *, is_owner: bool) -> SharedStorage:
 def _check_password(url: str) -> None:
     if re.search("://[^:/@]*:.*@.*@", url):  # half of it would be taken for the host, and shown in messages
         raise ValueError("an '@' in a password must be written as %40")
-
-
-def masked(url: str) -> str:
-    """Return a URL without its password.
-
-    >>> masked("postgresql://ann:secret@host/studies")
-    'postgresql://ann:***@host/studies'
-    """
-    return re.sub(r"(://[^:/@]*):.*@|((?:password|passwd|pwd)=)[^&]*", _stars, url)
-
-
-def _stars(found: "re.Match[str]") -> str:
-    return f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***"
 
 
 def _engine_name() -> str:

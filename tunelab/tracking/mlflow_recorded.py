@@ -11,13 +11,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from tunelab.credentials import concealed, redacted
 from tunelab.errors import ExperimentError, StoreError
 from tunelab.tracking.mlflow_names import PLATFORM_TAG, VERSION_TAG
 from tunelab.tracking.mlflow_patience import FAILURES
 from tunelab.tracking.recorded import RecordedTrial
 from tunelab.tracking.saved_view import log_axis
 from tunelab.tracking.store_check import is_usable
-from tunelab.tracking.tracking_uri import redacted, resolve_tracking_uri, sqlite_file
+from tunelab.tracking.tracking_uri import resolve_tracking_uri, sqlite_file
 from tunelab.trial import Curve, State
 
 _BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
@@ -36,7 +37,7 @@ def read_trial(run_id: str, tracking_uri: str | None) -> RecordedTrial:
     try:
         return _Reader(MlflowClient(uri), uri).trial(run_id)
     except FAILURES as error:
-        told = " ".join(str(error).replace(uri, redacted(uri)).split())
+        told = " ".join(concealed(str(error), uri).split())
         raise StoreError(f"MLflow at {redacted(uri)} cannot tell of the run {run_id!r}: {told}") from error
 
 

@@ -5,6 +5,7 @@ import time
 from typing import ClassVar
 
 from tunelab.contracts import Tracker
+from tunelab.credentials import redacted
 from tunelab.errors import TrackingError
 from tunelab.tracking.known_events import KnownEvents
 from tunelab.tracking.mirror_state import MirrorState
@@ -22,7 +23,7 @@ from tunelab.tracking.spool import (
     TrialStarted,
 )
 from tunelab.tracking.store_check import is_usable
-from tunelab.tracking.tracking_uri import is_server, redacted, resolve_tracking_uri
+from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
 from tunelab.tracking.writer_process import WriterProcess
 from tunelab.trial import Mirror, Report, State, StudyRecord, Summary, Trial
 

@@ -14,10 +14,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunelab.credentials import concealed, redacted
+from tunelab.tracking.log_stream import LogStream
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.process_lock import process_lock
 from tunelab.tracking.spool import SPOOL, Line, SpoolReader, StudyBegan, TrialStarted
-from tunelab.tracking.tracking_uri import is_server, redacted, split_credentials, sqlite_file
+from tunelab.tracking.tracking_uri import is_server, split_credentials, sqlite_file
 
 if TYPE_CHECKING:
     from tunelab.tracking.mlflow_mirror import StudyMirror
@@ -68,7 +70,7 @@ class Writer:
             self._mirror(began)
         except Exception as error:
             logging.exception("the mirror is incomplete")
-            state.stage, state.error = Stage.BROKEN, str(error).replace(self._uri, redacted(self._uri))
+            state.stage, state.error = Stage.BROKEN, concealed(str(error), self._uri)
         state.save(self._folder)
         return state.stage is not Stage.BROKEN
 
@@ -161,7 +163,9 @@ def main() -> None:
     parser.add_argument("--engine", type=int, help="the process that writes the spool, our parent")
     parser.add_argument("--thorough", action="store_true", help="compare all that MLflow shows with the spool")
     given = parser.parse_args()
-    uri, credentials = split_credentials(os.environ["MLFLOW_TRACKING_URI"])
+    told = os.environ["MLFLOW_TRACKING_URI"]
+    sys.stdout, sys.stderr = LogStream(sys.stdout, told), LogStream(sys.stderr, told)
+    uri, credentials = split_credentials(told)
     os.environ.update({**_SETTINGS, **os.environ, **credentials, "MLFLOW_TRACKING_URI": uri})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.nice(_NICENESS)

@@ -8,8 +8,9 @@ from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from tunelab.credentials import redacted
 from tunelab.errors import StoreError
-from tunelab.tracking.tracking_uri import redacted, split_credentials
+from tunelab.tracking.tracking_uri import split_credentials
 
 _TIMEOUT = 5.0  # seconds; a server that needs longer for its shortest answer cannot take a study's curves
 _QUESTION = "/api/2.0/mlflow/experiments/search?max_results=1"

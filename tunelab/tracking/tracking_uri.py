@@ -1,10 +1,10 @@
 """Where MLflow keeps its runs: the URI that is asked for, in full, and without its secrets."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from tunelab.credentials import redacted
 from tunelab.errors import StoreError
 
 _SQLITE = "sqlite:///"
@@ -14,14 +14,19 @@ def resolve_tracking_uri(given: str | None = None) -> str:
     """Return the tracking URI in full: `given`, else `MLFLOW_TRACKING_URI`, else this folder's `mlflow.db`.
 
     That last is what a plain `mlflow ui` in this folder opens. Raises StoreError for a place that
-    MLflow cannot write runs to.
+    MLflow cannot write runs to, and for a password that is not spelt as a URL's must be.
     """
     uri = given or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
     if "://" not in uri and uri != "databricks":
+        shown = redacted(uri)
         raise StoreError(
-            f"The tracking URI must be sqlite:///<file>, http(s)://<server> or another database's URI, not {uri!r}: "
-            f"MLflow no longer keeps runs in plain folders. Give sqlite:///{uri.removeprefix('file:')}/mlflow.db, say."
+            f"The tracking URI must be sqlite:///<file>, http(s)://<server> or another database's URI, not {shown!r}: "
+            "MLflow no longer keeps runs in plain folders. "
+            f"Give sqlite:///{shown.removeprefix('file:')}/mlflow.db, say."
         )
+    scheme, colon, rest = uri.partition(":")
+    uri = scheme.lower() + colon + rest
+    _require_readable(uri)
     return _absolute_sqlite(uri) if uri.startswith("sqlite:") else uri
 
 
@@ -39,15 +44,6 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def redacted(uri: str) -> str:
-    """Return the URI without user and password, fit for messages and files.
-
-    >>> redacted("https://ada:secret@host:5000/mlflow")
-    'https://host:5000/mlflow'
-    """
-    return re.sub(r"(?<=//)[^/]*@", "", uri)
-
-
 def split_credentials(uri: str) -> tuple[str, dict[str, str]]:
     """Take user and password out of a server's URI; return it and the variables by which MLflow reads them instead.
 
@@ -61,6 +57,28 @@ def split_credentials(uri: str) -> tuple[str, dict[str, str]]:
     user, password = unquote(parts.username), unquote(parts.password or "")
     bare = urlunsplit((parts.scheme, host, *parts[2:]))
     return bare, {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
+
+
+def _require_readable(uri: str) -> None:
+    """Raise StoreError where a part of the password would be taken for the host: it would be looked up and logged."""
+    if not _is_readable(uri):
+        raise StoreError(
+            f"The tracking URI {redacted(uri)} cannot be read as a URL. In a password, write @ as %40, / as %2F, # as "
+            "%23, ? as %3F and % as %25; or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
+
+
+def _is_readable(uri: str) -> bool:
+    if uri.startswith("sqlite:"):
+        return True
+    if not is_server(uri):
+        return uri.partition("?")[0].count("@") <= 1
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - raises what is no number
+    except ValueError:
+        return False
+    return parts.netloc.count("@") <= 1 and "@" not in uri.partition(parts.netloc)[2]
 
 
 def _absolute_sqlite(uri: str) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tunelab.credentials import redacted
 from tunelab.errors import InputError, StoreError
 from tunelab.tracking.mirror_state import FILE, MirrorState
 from tunelab.tracking.saved_view import comparison_path
-from tunelab.tracking.tracking_uri import is_server, redacted, sqlite_file
+from tunelab.tracking.tracking_uri import is_server, sqlite_file
 
 HOST = "127.0.0.1"
 

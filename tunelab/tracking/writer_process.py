@@ -5,10 +5,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from tunelab.credentials import redacted
 from tunelab.errors import StoreError, TrackingError
 from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
-from tunelab.tracking.tracking_uri import redacted
 
 _LOG = "mlflow.log"
 _LOOK = 1.0  # seconds between looks whether it lives
