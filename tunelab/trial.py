@@ -243,6 +243,7 @@ class Mirror:
         url: the page that compares the trials, or the command that opens it.
         registered: where the best trial's model is registered, if it is: `models:/digits/3`.
         notes: what could not be shown, in words.
+        incomplete: why it does not show all of the study yet, and what to do; None where it does.
     """
 
     experiment_id: str | None = None
@@ -251,6 +252,7 @@ class Mirror:
     url: str | None = None
     registered: str | None = None
     notes: tuple[str, ...] = ()
+    incomplete: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def sql(store: str, *statements: str) -> None:
 
 def test_what_is_right_is_left_alone(store: str, told: Path, client: MlflowClient) -> None:
     before, model = plain(client), MirrorState.load(told)
-    assert sync(told, store, thorough=True)
+    assert sync(told, store, thorough=True) is None
     assert plain(client) == before
     after = MirrorState.load(told)
     assert (after.runs, after.stage, after.read, after.open) == (model.runs, Stage.FINISHED, model.read, set())
@@ -81,7 +81,7 @@ def test_everything_that_can_be_wrong_is_mended(store: str, told: Path, client: 
     )
     second = client.create_run(parent.info.experiment_id, tags={**client.get_run(runs[1]).data.tags}).info.run_id
     assert unsent(told.parent) == []
-    assert sync(told, store, thorough=True)
+    assert sync(told, store, thorough=True) is None
     assert plain(client) == before
     assert {number for number, run in MirrorState.load(told).runs.items() if run != runs[number]} == {4}
     assert parent_of(client).to_dictionary() == before_parent.to_dictionary()
@@ -96,11 +96,11 @@ def test_a_study_whose_own_run_is_gone_gets_another_and_keeps_its_trials(
     before = plain(client)
     parent = parent_of(client)
     client.delete_run(parent.info.run_id)
-    assert sync(told, store, thorough=True)
+    assert sync(told, store, thorough=True) is None
     assert parent_of(client).to_dictionary() == parent.to_dictionary(), "it was restored"
     for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
         sql(store, f"DELETE FROM {table} WHERE run_uuid = '{parent.info.run_id}'")
-    assert sync(told, store, thorough=True)
+    assert sync(told, store, thorough=True) is None
     made = parent_of(client)
     assert made.info.run_id != parent.info.run_id
     assert (made.data.params, made.data.metrics) == (parent.data.params, parent.data.metrics)
@@ -112,10 +112,10 @@ def test_a_study_whose_own_run_is_gone_gets_another_and_keeps_its_trials(
 
 def test_another_store_gets_all_of_it(store: str, told: Path, client: MlflowClient, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path}/other.db"
-    assert sync(told, other, thorough=True)
+    assert sync(told, other, thorough=True) is None
     assert without_parent(plain(MlflowClient(other))) == without_parent(plain(client))
     before = plain(client)
-    assert sync(told, store)
+    assert sync(told, store) is None
     assert plain(client) == before, "and the first store is known again"
 
 
@@ -129,7 +129,7 @@ def test_notes_that_are_torn_are_looked_up(store: str, told: Path, client: Mlflo
     before, notes = plain(client), MirrorState.load(told)
     (told / FILE).write_bytes((told / FILE).read_bytes()[:200])
     assert unsent(told.parent) == [told]
-    assert sync(told, store)
+    assert sync(told, store) is None
     assert plain(client) == before
     assert MirrorState.load(told).runs == notes.runs
 
@@ -177,11 +177,11 @@ def test_both_processes_killed_leave_runs_that_sync_ends(store: str, folder: Pat
     for run in (state.runs[last], state.run_id or ""):
         client.update_run(run, "RUNNING")
     assert unsent(folder.parent) == [folder]
-    assert sync(folder, store)
+    assert sync(folder, store) is None
     assert {run.info.status for run in client.search_runs([state.experiment_id or ""], run_view_type=ViewType.ALL)} == {
         "FINISHED", "KILLED", "FAILED",
     }  # fmt: skip
     shown = children_of(client)[last]
     assert shown.data.tags["tunelab.reason"] == "the engine process ended"
-    assert sync(folder, store, thorough=True)
+    assert sync(folder, store, thorough=True) is None
     assert parent_of(client).info.status == "KILLED"

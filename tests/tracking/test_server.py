@@ -1,5 +1,6 @@
 """A real MLflow server: answers, dies in the middle, comes back; and what a browser shows of it."""
 
+import re
 import socket
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,8 +15,13 @@ from ports import free_port
 from shown import children_of, curve, wait_until
 from told import AT, EPOCHS, record, summary, tell_trial
 
-from tunelab.errors import InputError, StoreError, TrackingError
+from tunelab import Experiment
+from tunelab.errors import InputError, StoreError
+from tunelab.models import MLP
+from tunelab.study.study_file import StudyFile
 from tunelab.tracking import MLflowTracker
+from tunelab.tracking.mirror_state import MirrorState
+from tunelab.tracking.sync import sync
 from tunelab.tracking.ui import address, latest_comparison, serve
 from tunelab.trial import State
 
@@ -49,9 +55,34 @@ def test_a_server_that_stays_dead_leaves_the_rest_in_the_spool(folder: Path, mon
     tracker = MLflowTracker(server_that_answers_once())
     tracker.begin(record(folder), AT)
     tell_trial(tracker, 0, State.COMPLETE)
-    with pytest.raises(TrackingError, match=r"spool\.jsonl.*nothing is lost"):
-        tracker.finish(summary(COMPLETE), AT + 100)
+    told: list[int] = []
+    tracker.watched_by(told.append)
+    mirror = tracker.finish(summary(COMPLETE), AT + 100)
     tracker.close()
+    assert (mirror.runs, mirror.url, set(told)) == ({}, None, {0})
+    assert re.search(
+        rf"\(nothing came through for 2 s: .*\): {EPOCHS + 4} events wait in .*spool\.jsonl, and nothing is lost; "
+        rf"when it answers: tunelab sync {folder} --tracking-uri http://127\.0\.0\.1:\d+$",
+        mirror.incomplete or "",
+    )
+
+
+def test_a_study_that_ends_without_its_server_is_returned_and_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunelab.tracking.writer_process._PATIENCE", 2.0)
+    experiment = Experiment(name="alone", data="wine", model=MLP(width=8), optimizer="adam", epochs=2)
+    uri = server_that_answers_once()
+    study = experiment.run(trials=3, register="wine", tracking_uri=uri, executor="inline", folder=tmp_path)
+    assert [result.state for result in study.trials] == ["complete"] * 3
+    assert study.mirror.incomplete in study.notes
+    assert StudyFile.load(study.folder).finished
+    assert sync(study.folder, f"sqlite:///{tmp_path}/mlflow.db") is None
+    shown = children_of(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), "alone")
+    assert {number: run.data.metrics["objective"] for number, run in shown.items()} == {
+        result.trial.number: result.value for result in study.trials
+    }
+    assert MirrorState.load(study.folder).registered == "models:/wine/1"
 
 
 def server_that_answers_once() -> str:

@@ -18,7 +18,7 @@ def test_a_study_that_was_not_shown_is_sent_and_then_is_not_sent_again(tmp_path:
     assert unsent(tmp_path / "studies") == []
     next((tmp_path / "studies").rglob("mirror.json")).unlink()  # as if no writer had ever come through
     assert unsent(tmp_path / "studies") == [study.folder]
-    assert sync(study.folder, later)
+    assert sync(study.folder, later) is None
     assert unsent(tmp_path / "studies") == []
     state = MirrorState.load(study.folder)
     runs = MlflowClient(later).search_runs([state.experiment_id], f"tags.`mlflow.parentRunId` = '{state.run_id}'")

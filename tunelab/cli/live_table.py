@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tunelab.cli.progress import Scope, seconds_left, shown
+from tunelab.cli.progress import Scope, seconds_left, shown, waiting
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.study.ledger import Snapshot
 from tunelab.trial import State
@@ -89,7 +89,7 @@ def _header(snapshot: Snapshot, scope: Scope, stopping: str) -> Table:
     if stopping:
         state = stopping
     elif not snapshot.running + snapshot.waiting:
-        state = "completing MLflow"
+        state = "completing MLflow" if snapshot.shown is None else waiting(snapshot)
     else:
         state = f"{_clock(snapshot.seconds)}{'' if left is None else f', {_clock(left)} left'}"
     grid.add_row(Text(snapshot.study, style="bold"), bar, f"{snapshot.done}/{total}", state)

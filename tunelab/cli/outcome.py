@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from tunelab.cli.exit_codes import FAILED
 from tunelab.cli.options import FOLDER
 from tunelab.cli.progress import Scope, shown
 from tunelab.errors import RunError
@@ -106,6 +107,12 @@ def print_notes(study: Study, *, err: bool = False) -> None:
         names = ", ".join(dict.fromkeys(each.name for each in study.held))
         enough = max(each.trials for each in study.held)
         typer.echo(f"held at defaults: {names} (to search them: --search all, or --trials {enough})", err=err)
+
+
+def check_shown(study: Study) -> None:
+    """Exit with `FAILED` where MLflow does not show all of a study, which was said."""
+    if study.mirror.incomplete:
+        raise typer.Exit(FAILED)
 
 
 def print_kept(snapshot: Snapshot, scope: Scope, folder: Path) -> None:

@@ -68,6 +68,9 @@ class PlainLines:
 
     def show(self, snapshot: Snapshot) -> None:
         """Print, if a line is due."""
+        if snapshot.shown is not None:
+            self._wait(snapshot)
+            return
         if self._last is None:
             print(f"{snapshot.study}: {snapshot.total or 'many'} trials to go", file=sys.stderr, flush=True)
             self._due = time.monotonic() + EVERY
@@ -75,6 +78,16 @@ class PlainLines:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + EVERY
             print(line(snapshot, self._scope), file=sys.stderr, flush=True)
+
+    def _wait(self, snapshot: Snapshot) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY
+            print(f"{snapshot.study}: {waiting(snapshot)}", file=sys.stderr, flush=True)
+
+
+def waiting(snapshot: Snapshot) -> str:
+    """Return what is said while the tracker is waited for."""
+    return f"waiting for MLflow: {snapshot.shown} of {snapshot.done} trials shown"
 
 
 def line(snapshot: Snapshot, scope: Scope) -> str:

@@ -46,7 +46,7 @@ def resume(
 ) -> None:
     """Go on with a study after a crash, a reboot or Ctrl-C, as if it had never been cut off."""
     with exit_codes(debug=debug), StopSignal() as stop:
-        from tunelab.cli.outcome import json_line, print_notes, print_study
+        from tunelab.cli.outcome import check_shown, json_line, print_notes, print_study
         from tunelab.cli.progress import Scope
         from tunelab.cli.watch import watching
         from tunelab.study import resume as resume_study
@@ -75,6 +75,7 @@ def resume(
             typer.echo(json_line(found, STARTED, watch.first_trial_s))
         else:
             print_study(found, scope, STARTED, ui_hint(tracking_uri, home.parent))
+        check_shown(found)
 
 
 def _loaded(source: str, study: str) -> "tuple[Searchable, Path]":

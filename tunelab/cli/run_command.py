@@ -95,7 +95,7 @@ def run(
         if backend is not None:
             experiment = experiment.on(backend)
 
-        from tunelab.cli.outcome import json_line, print_notes, print_study
+        from tunelab.cli.outcome import check_shown, json_line, print_notes, print_study
         from tunelab.cli.progress import Scope
         from tunelab.cli.watch import watching
         from tunelab.study import run as run_study
@@ -139,6 +139,7 @@ def run(
             typer.echo(json_line(study, STARTED, watch.first_trial_s))
         else:
             print_study(study, scope, STARTED, ui_hint(tracking_uri, folder))
+        check_shown(study)
 
 
 def _widened(experiment: "Searchable", folder: Path, storage: str | None) -> "Searchable":

@@ -31,12 +31,13 @@ def sync(
         homes = unsent(folder) if study is None else [home_of(study, folder)]
         if not homes:
             typer.echo(f"MLflow shows every study of {folder}; there is nothing to send.")
-        left = []
+        left = {}
         for home in homes:
-            if send(home, tracking_uri, thorough=study is not None):
+            why = send(home, tracking_uri, thorough=study is not None)
+            if why is None:
                 typer.echo(f"{home.name}: {'sent' if study is None else 'MLflow shows all of it'}")
             else:
-                left.append(home)
+                left[home.name] = why
         if left:
-            names = ", ".join(home.name for home in left)
-            raise TrackingError(f"{names} could not be sent: {left[0] / 'mlflow.log'} says why; try again later")
+            reasons = "; ".join(f"{name}: {why}" for name, why in left.items())
+            raise TrackingError(f"MLflow does not show all of {', '.join(left)}; try again later. {reasons}")

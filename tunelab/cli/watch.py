@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
+
 from tunelab.cli import STARTED
 from tunelab.cli.outcome import print_kept
 from tunelab.cli.progress import PlainLines, Progress, Scope
@@ -54,9 +56,11 @@ def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
     try:
         with progress:
             yield watch
-    except (KeyboardInterrupt, OSError, StorageLost, WorkerError, TrackingError):
+    except (KeyboardInterrupt, OSError, StorageLost, WorkerError, TrackingError) as error:
         if watch.last is not None:
             print_kept(watch.last.later(time.monotonic() - watch.shown), scope, folder)
+        for note in getattr(error, "__notes__", ()):
+            typer.echo(f"note: {note}", err=True)
         raise
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 from tunelab.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tunelab.trial import Mirror, Report, State, StudyRecord, Summary, Trial
 
 
@@ -41,9 +43,13 @@ class Tracker(ABC):
     def end(self, trial: int, state: "State", value: float | None, reason: str | None, at: float) -> None:
         """Say how a trial ended."""
 
+    def watched_by(self, tell: "Callable[[int], None]") -> None:
+        """Be told whom `finish` tells now and then, while it waits, how many trials are shown."""
+        return
+
     @abstractmethod
     def finish(self, summary: "Summary", at: float) -> "Mirror":
-        """End the study, wait until all of it is shown, and say where."""
+        """End the study, wait until all of it is shown, and say where, or why it is not (`Mirror.incomplete`)."""
 
     @abstractmethod
     def close(self) -> None:

@@ -25,6 +25,7 @@ class Snapshot:
         seconds: since the study began.
         fullness: members that trained, as a fraction of the places there were.
         sharing: members that trained together, on average over rounds weighted by their time.
+        shown: trials that the tracker shows, while it is waited for at the end; None before.
     """
 
     study: str
@@ -36,6 +37,7 @@ class Snapshot:
     seconds: float
     fullness: float
     sharing: float
+    shown: int | None = None
 
     @property
     def done(self) -> int:

@@ -97,7 +97,7 @@ def run(
         folder: where the study's folder is made.
         source_file: the Python file that defines the experiment, kept with the study.
         source: by which `FILE:NAME` a command line finds the experiment again, to resume the study.
-        watch: called with the progress, at the start and after every round of training.
+        watch: called with the progress, at the start, after every round of training, and while MLflow is waited for.
 
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.

@@ -27,7 +27,7 @@ from tunelab.study.software import platform_now, versions_of
 from tunelab.study.study import Study
 from tunelab.study.suggest import searched, shared
 from tunelab.training.weights_file import WEIGHTS
-from tunelab.trial import DataRecord, Ended, Finished, Progress, Result, State, StudyRecord, Summary, Value
+from tunelab.trial import DataRecord, Ended, Finished, Mirror, Progress, Result, State, StudyRecord, Summary, Value
 
 
 def search_by(
@@ -96,8 +96,11 @@ def search_by(
             engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
             worker.close()  # nothing trains on while MLflow is completed
             with suppress(TrackingError):  # the cause is what a person must hear of
-                mirror.finish(_summary(ledger, home, finished, None), time.time())
+                shown = mirror.finish(_summary(ledger, home, finished, None), time.time())
+                if shown.incomplete:
+                    error.add_note(shown.incomplete)
             raise
+        mirror.watched_by(lambda count: watch(replace(ledger.snapshot(trials), shown=count)))
         shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
     replace(file, finished=True).save(home)
     best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
@@ -114,11 +117,11 @@ def search_by(
         optuna=study,
         held=held(plan.wanted, experiment),
         at_bounds=at_bounds(experiment, study),
-        notes=(*plan.notes, *engine.notes, *finished.notes, *shown.notes, *_better_before(ledger, study)),
+        notes=(*plan.notes, *engine.notes, *finished.notes, *_said(shown), *_better_before(ledger, study)),
     )
     if found.best is None:
         raise AllTrialsFailed(_why_none(found))
-    if register and shown.registered is None:
+    if register and shown.registered is None and shown.incomplete is None:
         why = "; ".join((*finished.notes, *shown.notes))
         raise TrackingError(f"the best trial of {home.name} is not registered as {register!r}: {why}; it is in {home}")
     return found
@@ -175,6 +178,10 @@ def _summary(ledger: Ledger, home: Path, finished: Finished, register: str | Non
         register=register,
         metrics=finished.metrics,
     )
+
+
+def _said(shown: Mirror) -> tuple[str, ...]:
+    return (*shown.notes, shown.incomplete) if shown.incomplete else shown.notes
 
 
 def _better_before(ledger: Ledger, study: optuna.Study) -> Iterator[str]:

@@ -1,7 +1,10 @@
 """The engine's side of the MLflow mirror: it appends to a spool, and another process does the rest."""
 
+import shlex
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from tunelab.contracts import Tracker
@@ -47,6 +50,8 @@ class MLflowTracker(Tracker):
     def __init__(self, tracking_uri: str | None = None) -> None:
         self._given = tracking_uri
         self._uri = ""
+        self._folder = Path()
+        self._tell: Callable[[int], None] = lambda _: None
         self._spool: Spool | None = None
         self._writer: WriterProcess | None = None
         self._known: KnownEvents
@@ -59,6 +64,7 @@ class MLflowTracker(Tracker):
         """Open the mirror; raise StoreError where it cannot be reached, at once or within 15 s."""
         self._uri = resolve_tracking_uri(self._given)
         trusted = is_usable(self._uri)
+        self._folder = study.folder
         study.folder.mkdir(parents=True, exist_ok=True)
         self._known = KnownEvents(study.folder / SPOOL)
         self._spool = Spool(study.folder / SPOOL)
@@ -79,13 +85,26 @@ class MLflowTracker(Tracker):
         """Say how a trial ended."""
         self._append(TrialEnded(trial, state, value, reason, at))
 
+    def watched_by(self, tell: Callable[[int], None]) -> None:
+        """Be told whom `finish` tells now and then, while it waits, how many trials MLflow shows."""
+        self._tell = tell
+
     def finish(self, summary: Summary, at: float) -> Mirror:
-        """End the study, wait until MLflow shows all of it, and say where; raise TrackingError where it does not."""
+        """End the study, wait until MLflow shows all of it, and say where.
+
+        Where nothing comes through for a minute, or at Ctrl-C, it waits no longer, and says what is to be sent later.
+
+        Raises:
+            TrackingError: MLflow refuses a part of it, and will again.
+        """
         self._append(StudyFinished(summary, at))
         writer, self._writer = self._writer, None
         self._release()
         assert writer is not None  # or _append had raised
-        state = writer.wait()
+        why = writer.wait(self._tell)
+        state = MirrorState.load(self._folder)
+        if why:
+            return _mirror(state, self._uri, self._waiting(why, state))
         if state.refused:
             listed = "; ".join(state.refused[:3])
             raise TrackingError(f"MLflow at {redacted(self._uri)} refuses {len(state.refused)} parts: {listed}")
@@ -106,13 +125,26 @@ class MLflowTracker(Tracker):
             self._spool.append(event)
             self._writer.watch()
 
+    def _waiting(self, why: str, state: MirrorState) -> str:
+        """Return what is said of a study that MLflow does not show all of."""
+        spool = self._folder / SPOOL
+        with spool.open("rb") as file:
+            file.seek(state.read)
+            count = sum(1 for _ in file)
+        where = f" --tracking-uri {shlex.quote(redacted(self._given))}" if self._given else ""
+        return (
+            f"MLflow at {redacted(self._uri)} does not show all of it yet ({why}): {count} events wait in {spool}, "
+            f"and nothing is lost; when it answers: tunelab sync {shlex.quote(str(self._folder))}{where}"
+        )
+
     def _release(self) -> None:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
 
 
-def _mirror(state: MirrorState, uri: str) -> Mirror:
-    path = comparison_path(state.experiment_id or "", state.run_id or "")
-    url = redacted(uri).rstrip("/") + path if is_server(uri) else path
-    return Mirror(state.experiment_id, state.run_id, dict(state.runs), url, state.registered, tuple(state.notes))
+def _mirror(state: MirrorState, uri: str, incomplete: str | None = None) -> Mirror:
+    path = comparison_path(state.experiment_id, state.run_id) if state.experiment_id and state.run_id else None
+    url = redacted(uri).rstrip("/") + path if path and is_server(uri) else path
+    notes = tuple(state.notes)
+    return Mirror(state.experiment_id, state.run_id, dict(state.runs), url, state.registered, notes, incomplete)

@@ -13,7 +13,8 @@ from tunelab.tracking.tracking_uri import resolve_tracking_uri
 
 def unsent(studies: Path) -> list[Path]:
     """Return the folders of the studies whose mirror is not complete, by name."""
-    return sorted(spool.parent for spool in studies.glob(f"*/{SPOOL}") if not _is_shown(spool.parent))
+    spools = [spool for spool in studies.glob(f"*/{SPOOL}") if spool.stat().st_size]
+    return sorted(spool.parent for spool in spools if not _is_shown(spool.parent))
 
 
 def home_of(study: str, folder: Path) -> Path:
@@ -32,8 +33,8 @@ def home_of(study: str, folder: Path) -> Path:
     return home
 
 
-def sync(folder: Path, tracking_uri: str | None, *, thorough: bool = False) -> bool:
-    """Mirror one study; return whether MLflow shows all of it now. What it says goes to the study's `mlflow.log`.
+def sync(folder: Path, tracking_uri: str | None, *, thorough: bool = False) -> str | None:
+    """Mirror one study; return None if MLflow shows all of it now, else why not. What is said goes to its `mlflow.log`.
 
     A study that still runs is left to its own writer: this waits until that one has ended.
 
@@ -51,7 +52,9 @@ def sync(folder: Path, tracking_uri: str | None, *, thorough: bool = False) -> b
             stderr=log,
             check=False,
         )
-    return done.returncode == 0
+    if done.returncode:
+        return f"{MirrorState.load(folder).error or 'its process ended'} (more in {folder / 'mlflow.log'})"
+    return "; ".join(f"refused: {what}" for what in MirrorState.load(folder).refused) or None
 
 
 def _is_shown(folder: Path) -> bool:

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tunelab.credentials import redacted
-from tunelab.errors import StoreError, TrackingError
+from tunelab.errors import StoreError
 from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
 
@@ -53,19 +54,34 @@ class WriterProcess:
             time.sleep(0.02)
         raise self._closed_store(self._last_words or f"it did not answer within {_ANSWER:.0f} s")
 
-    def wait(self) -> MirrorState:
-        """Return when everything is shown; raise TrackingError when that does not come nearer any more."""
-        until, seen = time.monotonic() + _PATIENCE, self.state.read
+    def wait(self, tell: Callable[[int], None]) -> str | None:
+        """Return None when everything is shown; else, when that does not come nearer any more, why.
+
+        Args:
+            tell: called every second with the number of trials that are shown.
+        """
+        try:
+            return self._wait(tell)
+        except KeyboardInterrupt:  # what was to be done is done; the writer goes on by itself for a while
+            self.leave(0.0)
+            return "it was not waited for"
+
+    def _wait(self, tell: Callable[[int], None]) -> str | None:
+        until, seen, due = time.monotonic() + _PATIENCE, self.state.read, time.monotonic() + _LOOK
         while self._process.poll() != 0:
+            now = time.monotonic()
             if not self._revive():
-                raise self._incomplete(self.state.error or "its process was killed again and again")
-            if time.monotonic() > until:
+                return self.state.error or "its process was killed again and again"
+            if now > until:
                 if self.state.read == seen:
                     self.stop(0.0)
-                    raise self._incomplete(f"nothing came through for {_PATIENCE:.0f} s: {self._last_words}")
-                until, seen = time.monotonic() + _PATIENCE, self.state.read
+                    return f"nothing came through for {_PATIENCE:.0f} s: {self._last_words}"
+                until, seen = now + _PATIENCE, self.state.read
+            if now > due:
+                state, due = self.state, now + _LOOK
+                tell(len(state.runs) - len(state.open))
             time.sleep(0.01)
-        return self.state
+        return None
 
     def stop(self, seconds: float) -> None:
         """Give it so many seconds to end by itself."""
@@ -114,14 +130,6 @@ class WriterProcess:
         return StoreError(
             f"An MLflow store that opens is required at {redacted(self._uri)}: {reason} "
             f"(more in {self._folder / _LOG}). Correct MLFLOW_TRACKING_URI, or unset it to use this folder's mlflow.db."
-        )
-
-    def _incomplete(self, reason: str) -> TrackingError:
-        state = MirrorState.load(self._folder)
-        unsent = (self._folder / "spool.jsonl").stat().st_size - state.read
-        return TrackingError(
-            f"MLflow at {redacted(self._uri)} does not show all of the study: {reason}. {unsent} bytes of events wait "
-            f"in {self._folder / 'spool.jsonl'}; nothing is lost. When MLflow answers again, run: tunelab sync"
         )
 
     @property

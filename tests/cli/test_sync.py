@@ -1,0 +1,89 @@
+"""`tunelab sync`, and what a run says whose MLflow server went away."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tunelab.study.study_file import StudyFile
+from tunelab.tracking.mirror_state import MirrorState, Stage
+
+from .conftest import COMMAND, Tunelab
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def leaving_server() -> str:
+    """A server that answers once, so that a study begins, and is gone then."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+
+    def answer() -> None:
+        server.handle_request()
+        server.server_close()
+
+    Thread(target=answer, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def test_who_does_not_wait_for_mlflow_has_the_study_and_sends_it_later(
+    write: Callable[..., Path], tunelab: Tunelab, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write('experiment = Experiment(name="wine", data="wine", model=MLP(width=8), optimizer="adam", epochs=2)')
+    uri = leaving_server()
+    command = [str(COMMAND), "run", "mine.py", "--trials", "3", "--json", "--tracking-uri", uri]
+    process = subprocess.Popen(command, text=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = ""
+    while "waiting for MLflow: 0 of 3 trials shown" not in said:
+        said += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert json.loads(out)["complete"] == 3
+    assert f"note: MLflow at {uri} does not show all of it yet (it was not waited for): " in rest
+    assert f"when it answers: tunelab sync studies/wine-1 --tracking-uri {uri}" in rest
+    home = tmp_path / "studies" / "wine-1"
+    assert StudyFile.load(home).finished
+    os.kill(MirrorState.load(home).writer, signal.SIGKILL)  # it would try for another minute
+    (tmp_path / "studies" / "empty-1").mkdir()
+    (tmp_path / "studies" / "empty-1" / "spool.jsonl").touch()
+    assert tunelab("sync").stdout == "wine-1: sent\n"
+    assert MirrorState.load(home).stage is Stage.FINISHED
+    assert tunelab("sync").stdout == "MLflow shows every study of studies; there is nothing to send.\n"
+    assert tunelab("sync", "wine-1").stdout == "wine-1: MLflow shows all of it\n"
+
+
+def test_a_study_that_is_not_there_is_told_with_those_that_are(tunelab: Tunelab, tmp_path: Path) -> None:
+    (tmp_path / "studies" / "wine-1").mkdir(parents=True)
+    (tmp_path / "studies" / "wine-1" / "spool.jsonl").touch()
+    wrong = tunelab("sync", "wnie-1")
+    assert wrong.returncode == 2
+    assert "studies/wnie-1 has no spool.jsonl. In studies are: wine-1" in " ".join(wrong.stderr.split())
+
+
+def test_a_store_that_does_not_open_is_told(tunelab: Tunelab, tmp_path: Path) -> None:
+    (tmp_path / "studies" / "wine-1").mkdir(parents=True)
+    (tmp_path / "studies" / "wine-1" / "spool.jsonl").write_text("no spool\n")
+    failed = tunelab("sync")
+    assert failed.returncode == 1
+    assert "MLflow does not show all of wine-1" in " ".join(failed.stderr.split())
