@@ -27,6 +27,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; of 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was written on the command line, be it as its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def where(executor: ExecutorName, address: str | None, cpus: float | None, gpus: float | None) -> "Where":
     """Return where to train, as `run` takes it.
 

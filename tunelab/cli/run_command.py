@@ -17,22 +17,40 @@ from tunelab.cli.options import (
     TrackingUri,
     WorkerCpus,
     WorkerGpus,
+    is_given,
     where,
 )
+from tunelab.cli.resume_command import experiment_name, folder_of, go_on
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.cli.ui_command import ui_hint
 
 if TYPE_CHECKING:
     from tunelab.searchable import Searchable
 
+MAY_CHANGE = {"file", "study", "resume", "executor", "address", "worker_cpus", "worker_gpus", "storage", "tracking_uri",
+              "folder", "as_json", "debug"}  # fmt: skip
+"""What a study that is resumed takes anew."""
+
 
 def run(
+    context: typer.Context,
     file: Annotated[
         str,
         typer.Argument(
             metavar="FILE[:NAME]", help="A Python file that defines an experiment; its name where there are several."
         ),
     ],
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            help="With --resume, which study; by default the last of the experiment.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a study that was cut off, in place of a new one.")
+    ] = False,
     trials: Annotated[
         int, typer.Option(help="How many trials; with --join, how many this engine adds to the study.")
     ] = 100,
@@ -91,7 +109,15 @@ def run(
     with exit_codes(debug=debug), StopSignal() as stop:
         from tunelab.cli.load_experiment import load_experiment
 
-        experiment, path = load_experiment(file)
+        place = where(executor, address, worker_cpus, worker_gpus)
+        _check_resumption(context, study, is_wanted=resume)
+        experiment, path = load_experiment(file, study and experiment_name(Path(study).name))
+        if resume:
+            from tunelab.study.resume import last_unfinished
+
+            home = folder_of(study, folder) if study else last_unfinished(folder, experiment.name)
+            go_on(home, experiment, path, place, storage=storage, tracking_uri=tracking_uri, as_json=as_json, stop=stop)
+            return
         if backend is not None:
             experiment = experiment.on(backend)
 
@@ -109,7 +135,7 @@ def run(
         names = searched(experiment if join else narrowed(experiment, trials + before, search))
         scope = Scope(experiment.name, experiment.objective, names, timeout)
         with watching(scope, stop, folder) as watch:
-            study = run_study(
+            found = run_study(
                 experiment,
                 trials=trials,
                 timeout=timeout,
@@ -120,7 +146,7 @@ def run(
                 storage=storage,
                 join=join,
                 tracking_uri=tracking_uri,
-                executor=where(executor, address, worker_cpus, worker_gpus),
+                executor=place,
                 workers=workers,
                 search=search,
                 widen=widen and join is not None,  # which is refused
@@ -135,11 +161,26 @@ def run(
                 watch=watch,
             )
         if as_json:
-            print_notes(study, err=True)
-            typer.echo(json_line(study, STARTED, watch.first_trial_s))
+            print_notes(found, err=True)
+            typer.echo(json_line(found, STARTED, watch.first_trial_s))
         else:
-            print_study(study, scope, STARTED, ui_hint(tracking_uri, folder))
-        check_shown(study)
+            print_study(found, scope, STARTED, ui_hint(tracking_uri, folder))
+        check_shown(found)
+
+
+def _check_resumption(context: typer.Context, study: str | None, *, is_wanted: bool) -> None:
+    """Refuse to go on with a study with other settings than its own, or with one where a new one is wanted."""
+    from tunelab.errors import ExperimentError
+
+    if study and not is_wanted:
+        raise ExperimentError(f"{study}: to go on with a study, add --resume; to run a new one, leave {study} out")
+    options = {each.name: each.opts[0] for each in context.command.params if each.name not in MAY_CHANGE}
+    given = [option for name, option in options.items() if name and is_given(context, name)]
+    if is_wanted and given:
+        raise ExperimentError(
+            f"--resume: a study that is resumed keeps its settings; leave {', '.join(given)} out, or --resume, "
+            "to run a new study"
+        )
 
 
 def _widened(experiment: "Searchable", folder: Path, storage: str | None) -> "Searchable":

@@ -13,7 +13,7 @@ from tunelab.executors.by_name import Where, check_memory
 from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
 from tunelab.study.engines import other_engines
-from tunelab.study.folder import held
+from tunelab.study.folder import folders, held
 from tunelab.study.ledger import Snapshot
 from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
@@ -23,7 +23,7 @@ from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
-from tunelab.study.study_file import EXPERIMENT, StudyFile
+from tunelab.study.study_file import EXPERIMENT, STUDY, StudyFile
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.trial import DataRecord
 
@@ -79,6 +79,22 @@ def resume(
         _forget(home, url)
         mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
         return search_by(plan, mirror, watch, known)
+
+
+def last_unfinished(root: Path, experiment: str) -> Path:
+    """Return the folder of an experiment's last study that has not ended.
+
+    Raises:
+        ExperimentError: all have, or there is none.
+    """
+    known = [home for home in folders(root, experiment) if (home / STUDY).exists()]
+    for home in known:
+        if not StudyFile.load(home).finished:
+            return home
+    have = f"the last, {known[0].name}, has ended" if known else f"{root} has no study of it"
+    raise ExperimentError(
+        f"no study of {experiment} is unfinished: {have}; run it without --resume, or name another --folder"
+    )
 
 
 def experiment_of(home: Path, given: Searchable | None) -> Searchable:
