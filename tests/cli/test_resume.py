@@ -1,11 +1,16 @@
 """`tunelab resume`."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 FILE = """
 from tunelab import Choice, Experiment
@@ -15,9 +20,14 @@ other = Experiment(name="other", data="wine", model=MLP(width=64, depth=2), opti
 """
 
 
-def tunelab(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+RIGHTS = "-dac_override,-dac_read_search"
+UNPRIVILEGED = ("setpriv", f"--bounding-set={RIGHTS}", f"--inh-caps={RIGHTS}")
+"""Makes root somebody who may not read and write what modes forbid."""
+
+
+def tunelab(folder: Path, *arguments: str, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
     code = "from tunelab.cli import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
+    command = [*before, sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -46,7 +56,14 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -
     assert tunelab(tmp_path, "run", "two.py:one", "--trials", "2", "--json").returncode == 0
     wrong = tunelab(tmp_path, "resume", "oen-1")
     assert wrong.returncode == 2
-    assert "oen-1 is no study's folder: it has no study.json; in studies are one-1" in wrong.stderr.replace("\n", " ")
+    assert (
+        "oen-1 is no study's folder: it has no study.json; studies: did you mean 'one-1'? Known: one-1" in wrong.stderr
+    )
+    inside = tunelab(tmp_path / "studies", "resume", "one-1")
+    assert inside.returncode == 2
+    assert f"there are no studies in {tmp_path}/studies/studies: run where they are" in inside.stderr
+    within = tunelab(tmp_path, "resume", "studies/one-1/study.json")
+    assert "studies/one-1/study.json is no study's folder" in within.stderr
 
 
 def test_a_file_that_was_moved_is_said_anew(tmp_path: Path) -> None:
@@ -61,3 +78,88 @@ def test_a_file_that_was_moved_is_said_anew(tmp_path: Path) -> None:
     found = tunelab(tmp_path, "resume", "one-1", "--file", "moved.py:one", "--json")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout.splitlines()[-1])["complete"] == 4
+
+
+CSV = "a,b,y\n" + "".join(f"{row % 7},{row % 5},{row % 2}\n" for row in range(60))
+OWN = """
+from tunelab import Experiment
+from tunelab.models import MLP
+mine = Experiment(name="mine", data="mine.csv", model=MLP(width=4), optimizer="adam", batch_size=8, epochs=2)
+other = Experiment(name="other", data="mine.csv", model=MLP(width=4), optimizer="sgd", batch_size=8, epochs=2)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return the folder of a study of a person's file that has not ended."""
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "mine.csv").write_text(CSV)
+    done = tunelab(tmp_path, "run", "mine.py:mine", "--trials", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    home = tmp_path / "studies" / "mine-1"
+    (home / "study.json").write_text((home / "study.json").read_text().replace('"finished": true', '"finished": false'))
+    return home
+
+
+def test_data_that_were_edited_are_refused_until_they_are_back(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(CSV.replace("6,4,", "6,3,"))
+    for again in (("resume", "mine-1"), ("run", "mine.py:mine", "--resume")):
+        refused = tunelab(tmp_path, *again)
+        assert refused.returncode == 2
+        assert f"mine-1 was begun on other data than {tmp_path}/mine.csv holds now: its rows differ" in refused.stderr
+    (tmp_path / "mine.csv").write_text(CSV)
+    assert tunelab(tmp_path, "resume", "mine-1").returncode == 0
+
+
+def test_another_experiment_of_the_file_is_refused(home: Path, tmp_path: Path) -> None:
+    refused = tunelab(tmp_path, "run", "mine.py:other", "--resume", "mine-1")
+    assert refused.returncode == 2
+    assert "mine-1 is a study of mine, and other was given; give the one that it began with" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "says"),
+    [
+        ("study.json", lambda text: text[:50], "study.json is damaged (Unterminated string"),
+        (
+            "study.json",
+            lambda text: text.replace('"trials": 2', '"trials": "2"'),
+            "trials is '2' (Input should be",
+        ),
+        ("study.json", lambda text: text.replace('"seed"', '"sead"'), "unexpected keyword argument 'sead'"),
+        ("experiment.json", lambda text: text[:50], "experiment.json is gone or damaged"),
+        ("experiment.json", None, "experiment.json is gone or damaged"),
+    ],
+)
+def test_what_is_damaged_is_named(
+    file: str, change: Callable[[str], str] | None, says: str, home: Path, tmp_path: Path
+) -> None:
+    whole = (home / file).read_text()
+    if change is None:
+        (home / file).unlink()
+    else:
+        (home / file).write_text(change(whole))
+    refused = tunelab(tmp_path, "resume", "mine-1")
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert "run the study anew" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "mode", "says"),
+    [
+        ("study.json", 0o000, "mine-1/study.json cannot be read: Permission denied; go on as who ran the study"),
+        ("study.lock", 0o444, "nothing can be written in studies/mine-1: Permission denied; go on as who"),
+        (".", 0o555, "nothing can be written in studies/mine-1: Permission denied; go on as who"),
+    ],
+)
+def test_a_study_of_somebody_elses_is_left_alone(file: str, mode: int, says: str, home: Path, tmp_path: Path) -> None:
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv")
+    before = (home / file).stat().st_mode
+    (home / file).chmod(mode)
+    refused = tunelab(tmp_path, "resume", "mine-1", before=UNPRIVILEGED if os.geteuid() == 0 else ())
+    (home / file).chmod(before)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert (home / "optuna.journal").exists()

@@ -188,7 +188,7 @@ def test_other_rows_are_others(tmp_path: Path) -> None:
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
     before = first(tmp_path)
-    with pytest.raises(StoreError, match=r"bowl-7 is no study's folder: .* are bowl-1"):
+    with pytest.raises(StoreError, match=r"bowl-7 is no study's folder: .* Known: bowl-1"):
         search(bowl(), tmp_path, extend="bowl-7")
     with pytest.raises(ExperimentError, match=r"no trial of bowl-1 can be carried over \(.*\); run the experiment"):
         search(bowl(optimizer=Adam), tmp_path, extend=before.name)

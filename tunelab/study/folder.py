@@ -1,10 +1,13 @@
 """The folder of one study: `studies/digits-3`, made once and never taken twice."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from tunelab.errors import StoreError
 
@@ -51,11 +54,22 @@ def held(folder: Path) -> Iterator[None]:
     """Let no other process work on the study of this folder meanwhile; the kernel lets go of what a dead one held.
 
     Raises:
-        StoreError: another process does.
+        StoreError: another process does, or nothing may be written there.
     """
-    with (folder / "study.lock").open("ab") as file:
+    with _opened(folder / "study.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(f"{folder.name} is running; wait until it has ended, or stop it") from None
         yield
+
+
+def _opened(lock: Path) -> BinaryIO:
+    try:
+        if not os.access(lock.parent, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+        return lock.open("ab")
+    except OSError as error:
+        raise StoreError(
+            f"nothing can be written in {lock.parent}: {error.strerror}; go on as who ran the study"
+        ) from None

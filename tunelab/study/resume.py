@@ -23,7 +23,7 @@ from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
-from tunelab.study.study_file import EXPERIMENT, STUDY, StudyFile
+from tunelab.study.study_file import STUDY, StudyFile, searched_json
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.trial import DataRecord
 
@@ -65,8 +65,8 @@ def resume(
     if file.finished:
         raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
     check_memory(executor, file.worker_memory)
-    wanted = _restored(experiment, file.wanted, home)
     searched = experiment_of(home, experiment)
+    wanted = _restored(experiment, file.wanted, home)
     made = sampler_of(_given(sampler, file.sampler, "sampler", home), sampler_seed(file.seed, file.extends))
     judge = pruner_of(_given(pruner, file.pruner, "pruner", home))
     url = _url(storage, file.storage, home)
@@ -105,9 +105,16 @@ def experiment_of(home: Path, given: Searchable | None) -> Searchable:
         given: the experiment, where not all of it is in its JSON.
 
     Raises:
-        ExperimentError: one that cannot be had from there.
+        StoreError: a folder in which it is damaged.
+        ExperimentError: one that cannot be had from there, or another's that is given.
     """
-    return _restored(given, (home / EXPERIMENT).read_text(), home)
+    text = searched_json(home)
+    found = _restored(given, text, home)
+    if given is not None and given.name != found.name:
+        raise ExperimentError(
+            f"{home.name} is a study of {found.name}, and {given.name} was given; give the one that it began with"
+        )
+    return found
 
 
 def _restored(experiment: Searchable | None, text: str, home: Path) -> Searchable:
@@ -117,7 +124,7 @@ def _restored(experiment: Searchable | None, text: str, home: Path) -> Searchabl
     except ExperimentError as error:
         raise ExperimentError(
             f"the experiment of {home.name} cannot be read from its JSON ({error}); "
-            f"give it: resume({str(home)!r}, experiment)"
+            f"give it: resume({str(home)!r}, experiment), or --file FILE[:NAME]"
         ) from error
     return found
 

@@ -4,9 +4,10 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from tunelab.errors import StoreError
+from pydantic import TypeAdapter, ValidationError
+
+from tunelab.errors import StoreError, suggestion
 from tunelab.trial import Limits
 
 STUDY = "study.json"
@@ -72,14 +73,46 @@ class StudyFile:
             StoreError: a folder without it, or one in which it is damaged.
         """
         try:
-            plain: dict[str, Any] = json.loads((folder / STUDY).read_text())
-            return cls(**plain)
-        except FileNotFoundError:
-            others = sorted(path.parent.name for path in folder.parent.glob(f"*/{STUDY}"))
-            known = f"; in {folder.parent} are {', '.join(others[-8:])}" if others else ""
-            raise StoreError(f"{folder} is no study's folder: it has no {STUDY}{known}") from None
+            text = (folder / STUDY).read_text()
+            cls(**json.loads(text))  # no setting that is unknown, none that is missing
+            return _FILE.validate_json(text, strict=True)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreError(f"{folder} is no study's folder: it has no {STUDY}; {_others(folder)}") from None
+        except OSError as error:
+            raise StoreError(f"{folder / STUDY} cannot be read: {error.strerror}; go on as who ran the study") from None
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise StoreError(
+                f"{folder / STUDY} is damaged: {wrong['loc'][0]} is {wrong['input']!r} ({wrong['msg']}); put back what "
+                "was there, or run the study anew"
+            ) from None
         except (ValueError, TypeError) as error:
             raise StoreError(f"{folder / STUDY} is damaged ({error}); run the study anew") from error
+
+
+_FILE = TypeAdapter(StudyFile)
+
+
+def _others(folder: Path) -> str:
+    """Return which studies there are beside a folder that is none."""
+    known = [path.parent.name for path in folder.parent.glob(f"*/{STUDY}")]
+    if known:
+        return f"{folder.parent}: {suggestion(folder.name, known)}"
+    return f"there are no studies in {folder.parent.absolute()}: run where they are, or say so by --folder"
+
+
+def searched_json(folder: Path) -> str:
+    """Return what a study searches, in JSON.
+
+    Raises:
+        StoreError: it is not there, or damaged.
+    """
+    try:
+        text = (folder / EXPERIMENT).read_text()
+        json.loads(text)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder / EXPERIMENT} is gone or damaged ({error}); run the study anew") from error
+    return text
 
 
 def optuna_name(folder: Path) -> str:
