@@ -79,13 +79,22 @@ class RayCluster:
             text=True,
         )
 
+    def actors(self) -> list[str]:
+        """Return what runs as a worker of a study, or was started by one."""
+        named = {process: _command(process) for process in self._processes()}
+        workers = [process for process, command in named.items() if "TunelabWorker" in command]
+        return [_command(each) for worker in workers for each in (worker, *_descendants(worker))]
+
     def kill(self) -> None:
         """End all that runs in the namespace."""
-        found = subprocess.run(["ip", "netns", "pids", self._namespace], capture_output=True, text=True, check=False)
-        for process in map(int, found.stdout.split()):
+        for process in self._processes():
             os.kill(process, signal.SIGKILL)
         for node in self._nodes:
             node.wait()
+
+    def _processes(self) -> list[int]:
+        found = subprocess.run(["ip", "netns", "pids", self._namespace], capture_output=True, text=True, check=False)
+        return list(map(int, found.stdout.split()))
 
     @property
     def _inside(self) -> list[str]:
@@ -140,3 +149,11 @@ def _descendants(process: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False)
     children = list(map(int, found.stdout.split()))
     return [*children, *(each for child in children for each in _descendants(child))]
+
+
+def _command(process: int) -> str:
+    """Return a process's command line; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -15,6 +15,7 @@ import cloudpickle
 import pytest
 from laws.runs import job, varied
 from ray_cluster import CPUS, RayCluster, missing, ray_cluster
+from study.rig import held
 
 from tunelab import Choice, Experiment, Trial, experiment
 from tunelab.cli.options import where
@@ -26,6 +27,7 @@ from tunelab.training.loop_trainer import LoopJob
 from tunelab.trial import Orders
 
 REASON = missing()
+RESUME = ("-c", "from tunelab.cli import main; main()", "resume")
 RUN = ("-c", "from tunelab.cli import main; main()", "run")
 needs_ray = pytest.mark.skipif(bool(REASON), reason=REASON)
 
@@ -64,8 +66,17 @@ def endless(trial):
         print("trial", trial.number, "cleans up")
 
 
+ends = []
+
+
 def watch(snapshot):
     Path("done").write_text(str(snapshot.done))
+    if ends and snapshot.done >= 10:
+        Path("paused").touch()
+        while Path("paused").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), ends[0])
+        time.sleep(60)
 
 
 def story(study):
@@ -75,7 +86,8 @@ def story(study):
 
 if __name__ == "__main__":
     import json
-    name, executor, trials, workers = sys.argv[1:]
+    name, executor, trials, workers, *signals = sys.argv[1:]
+    ends[:] = map(int, signals)
     study = {"wine": wine, "loop": loop}[name].run(
         trials=int(trials), executor=executor, workers=int(workers) or None, pruner="median", tracker=MemoryTracker(),
         watch=watch,
@@ -167,6 +179,53 @@ def test_a_node_that_is_killed_costs_nothing_but_time_though_no_core_is_left_for
     assert [trial[0] for trial in found] == list(range(150))
     assert found == expected
     assert "it shares the cores of others" in errors
+
+
+@needs_ray
+def test_a_study_that_was_cut_off_ends_on_ray_as_it_would_have(
+    cluster: RayCluster, script: str, tmp_path: Path
+) -> None:
+    expected = stored(cluster, tmp_path, script, "wine", "process", "24", "2")
+    assert _cut_off(cluster, tmp_path, script, "process", signal.SIGINT) == []
+    found = stored(cluster, tmp_path, *RESUME, "wine-2", "--executor", "ray", "--json")
+    assert found == expected
+    assert cluster.actors() == []
+
+
+@needs_ray
+def test_a_study_on_ray_whose_engine_is_killed_leaves_no_actor_and_goes_on_there(
+    cluster: RayCluster, script: str, tmp_path: Path
+) -> None:
+    expected = stored(cluster, tmp_path, script, "wine", "process", "24", "2")
+    assert len(_cut_off(cluster, tmp_path, script, "ray", signal.SIGKILL)) >= 2 * 2  # each actor has a process
+    deadline = time.monotonic() + 60
+    while cluster.actors():
+        assert time.monotonic() < deadline, cluster.actors()
+        time.sleep(0.1)
+    found = stored(cluster, tmp_path, *RESUME, "wine-2", "--executor", "ray", "--json")
+    assert found == expected
+    assert cluster.actors() == []
+
+
+def _cut_off(cluster: RayCluster, folder: Path, script: str, executor: str, how: signal.Signals) -> list[str]:
+    """Run a study whose engine gets a signal in the middle; return what ran on the cluster then."""
+    process = cluster.python(script, "wine", executor, "24", "2", str(int(how)), folder=folder)
+    while not (folder / "paused").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    actors = cluster.actors()
+    (folder / "paused").unlink()
+    process.communicate(timeout=180)
+    assert 10 <= int((folder / "done").read_text()) < 24
+    return actors
+
+
+def stored(cluster: RayCluster, folder: Path, *arguments: str) -> list[Any]:
+    """Run a study, and return what Optuna holds of the last in the folder, but for the times."""
+    told(cluster, folder, *arguments)
+    name = max(path.name for path in (folder / "studies").iterdir())
+    trials = held(folder / "studies" / name, name)
+    return [(each.number, each.state, each.values, each.params, each.intermediate_values) for each in trials]
 
 
 @needs_ray
