@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import experiments
-from tunelab.executors.by_name import EXECUTORS
+from tunelab.contracts import Executor, Work
+from tunelab.executors.by_name import Processes
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.team import TeamExecutor
 from tunelab.study import Snapshot
@@ -72,8 +73,10 @@ def main() -> None:
             with cost.waiting():
                 return super().receive()
 
-    if args.engine_cost:
-        EXECUTORS["process"] = lambda job, workers: Timed(lambda: ProcessExecutor(job), workers)
+    class TimedProcesses(Processes):
+        def team(self, job: Work, workers: int) -> Executor:
+            return Timed(lambda: ProcessExecutor(job), workers)
+
     study = getattr(experiments, args.experiment).run(
         trials=args.trials,
         seed=args.seed,
@@ -81,6 +84,7 @@ def main() -> None:
         pruner=args.pruner,
         population=args.population,
         workers=args.workers,
+        executor=TimedProcesses() if args.engine_cost else "process",
         search="all",
         tracker=MemoryTracker() if args.tracker == "memory" else None,
         watch=cost.watch,

@@ -4,10 +4,11 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ import pytest
 from optuna.trial import TrialState
 
 from tunelab import Choice, Float, Int
+from tunelab.contracts import Executor, Work
 from tunelab.errors import AllTrialsFailed, TrackingError, WorkerError
+from tunelab.executors.by_name import Inline
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.models import MLP
 from tunelab.optimizers import SGD, Adam
 from tunelab.study import Snapshot
-from tunelab.study import run as run_module
 from tunelab.study.engine import HOPELESS, trial_seed
 from tunelab.study.suggest import optuna_name
 from tunelab.tracking.memory import MemoryTracker
@@ -182,24 +184,30 @@ def test_ctrl_c_keeps_what_is_finished_and_marks_what_runs(executor: str, tmp_pa
     assert_ended(tmp_path, "wine-1", tracker, "interrupted by a signal")
 
 
-def test_a_worker_that_is_killed_ends_the_study_and_leaves_nothing_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass(frozen=True)
+class Alone(Inline):
+    """A place without a team, that would replace a worker."""
+
+    start: Callable[[Work], Executor]
+
+    def team(self, job: Work, workers: int) -> Executor:
+        return self.start(job)
+
+
+def test_a_worker_that_is_killed_ends_the_study_and_leaves_nothing_open(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     workers: list[ProcessExecutor] = []
 
-    def start(job: Any, _: int) -> ProcessExecutor:
+    def start(job: Work) -> ProcessExecutor:
         workers.append(ProcessExecutor(job))
         return workers[0]
-
-    monkeypatch.setitem(run_module_globals()["EXECUTORS"], "process", start)
 
     def kill() -> None:
         if workers[0]._worker.poll() is None:
             os.kill(workers[0]._worker.pid, signal.SIGKILL)
 
     with pytest.raises(WorkerError, match=r"the training process \d+ ended with code -9"):
-        search(wine(), tmp_path, trials=500, tracker=tracker, executor="process", watch=at(20, kill))
+        search(wine(), tmp_path, trials=500, tracker=tracker, executor=Alone(start), watch=at(20, kill))
     assert_ended(tmp_path, "wine-1", tracker, "ended with code -9")
 
 
@@ -224,10 +232,6 @@ def test_a_study_goes_on_when_workers_are_killed_and_ends_as_if_they_had_not_bee
     expected = outcome()
     while len(killed) < kills:
         assert outcome(watch=kill) == expected
-
-
-def run_module_globals() -> dict[str, Any]:
-    return run_module.__globals__
 
 
 @pytest.mark.parametrize("error", [RuntimeError("sampler is ill"), KeyboardInterrupt()])
@@ -323,9 +327,6 @@ class Forgetful(InlineExecutor):
         super().send(Orders())
 
 
-def test_a_worker_that_loses_trials_ends_the_study_instead_of_waiting_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules[run_module.__module__].EXECUTORS, "inline", lambda job, _: Forgetful(job))
+def test_a_worker_that_loses_trials_ends_the_study_instead_of_waiting_for_ever(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="nothing to train, yet these trials have not ended: 0, 1"):
-        search(bowl(), tmp_path, trials=4)
+        search(bowl(), tmp_path, trials=4, executor=Alone(Forgetful))

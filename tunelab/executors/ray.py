@@ -74,18 +74,23 @@ class Ray:
         """What a worker gets, in words."""
         return f"{self.cpus:g} CPU" + (f" and {self.gpus:g} GPU" if self.gpus else "")
 
-    def default_workers(self) -> int:
-        """Return how many workers the cluster's nodes hold when nothing else runs there.
+    def workers(self, wanted: int | None) -> int:
+        """Return as many as are wanted, or as the cluster's nodes hold when nothing else runs there.
 
         Raises:
             StoreError: there is no such cluster, or it has no such node.
             ExperimentError: Ray is not installed.
         """
+        if wanted:
+            return wanted
         ray = _connected(self.address)
         fitting = sum(self._fitting(node["Resources"]) for node in ray.nodes() if node["Alive"])
         if not fitting:
             raise StoreError(f"no node of the Ray cluster has {self.needs}, which a worker is to get; ask for less")
         return fitting
+
+    def check_memory(self, size: str) -> None:
+        """Leave it to the nodes: one that cannot limit a worker's memory says so."""
 
     def team(self, job: Work, workers: int) -> Executor:
         """Return workers on the cluster that train by turns; one whose node dies is replaced on another.

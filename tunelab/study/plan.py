@@ -6,7 +6,7 @@ from pathlib import Path
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tunelab.executors.by_name import Where
+from tunelab.executors.by_name import Place
 from tunelab.searchable import Searchable
 from tunelab.study.joined import Joined
 from tunelab.study.regime import Regime
@@ -24,7 +24,7 @@ class Plan:
         regime: how trials train.
         home: the study's folder.
         storage: Optuna's URL, password and all; None for the journal in the folder.
-        executor: where trials train.
+        place: where trials train.
         source_file: the file that defines the experiment, where there is one.
         other: the study that is joined; None for a study of its own.
         notes: what a person should know of it from the start.
@@ -38,7 +38,7 @@ class Plan:
     regime: Regime
     home: Path
     storage: str | None
-    executor: Where
+    place: Place
     source_file: Path | None
     other: Joined | None = None
     notes: tuple[str, ...] = ()

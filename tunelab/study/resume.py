@@ -9,7 +9,7 @@ import optuna
 
 from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError
-from tunelab.executors.by_name import Where, check_memory
+from tunelab.executors.by_name import Where, check_memory, place
 from tunelab.experiments import Experiment
 from tunelab.searchable import Searchable
 from tunelab.study.engines import other_engines
@@ -64,7 +64,8 @@ def resume(
     file = StudyFile.load(home)
     if file.finished:
         raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
-    check_memory(executor, file.worker_memory)
+    where = place(executor)
+    check_memory(where, file.worker_memory)
     searched = experiment_of(home, experiment)
     wanted = _restored(experiment, file.wanted, home)
     made = sampler_of(_given(sampler, file.sampler, "sampler", home), sampler_seed(file.seed, file.extends))
@@ -75,7 +76,7 @@ def resume(
         known = tuple(Rounds(home).known())
         regime = regime_of(searched, file.population)
         _check_data(home, file.data, regime.data)
-        plan = Plan(file, wanted, searched, made, judge, regime, home, url, executor, source_file)
+        plan = Plan(file, wanted, searched, made, judge, regime, home, url, where, source_file)
         _forget(home, url)
         mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
         return search_by(plan, mirror, watch, known)

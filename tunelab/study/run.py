@@ -5,9 +5,8 @@ from pathlib import Path
 
 from tunelab.contracts import Tracker
 from tunelab.credentials import masked
-from tunelab.errors import ExperimentError, suggestion
-from tunelab.executors.by_name import EXECUTORS, Where, check_memory, default_workers
-from tunelab.executors.ray import Ray
+from tunelab.errors import ExperimentError
+from tunelab.executors.by_name import Where, check_memory, place
 from tunelab.searchable import Searchable
 from tunelab.study.carried import save
 from tunelab.study.extend import extension, trials_before
@@ -114,13 +113,14 @@ def run(
     3
     """
     numbers = {"trials": trials, "timeout": timeout, "population": population, "workers": workers}
-    _check_settings(numbers | {"trial_timeout": trial_timeout, "max_failures": max_failures or None}, seed, executor)
-    check_memory(executor, worker_memory)
+    _check_settings(numbers | {"trial_timeout": trial_timeout, "max_failures": max_failures or None}, seed)
+    where = place(executor)
+    check_memory(where, worker_memory)
     if extend is not None and join is not None:
         raise ExperimentError(
             f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
         )
-    workers = workers or default_workers(executor)
+    workers = where.workers(workers)
     other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
     if other:
         experiment = wanted = other.experiment
@@ -158,7 +158,7 @@ def run(
         regime,
         home,
         storage,
-        executor,
+        where,
         source_file,
         other,
         tuple(earlier.lines()) if earlier else (),
@@ -171,7 +171,7 @@ def _name(given: Sampler | Pruner) -> str | None:
     return given if isinstance(given, str) else None
 
 
-def _check_settings(numbers: Mapping[str, float | None], seed: int, executor: Where) -> None:
+def _check_settings(numbers: Mapping[str, float | None], seed: int) -> None:
     if numbers["trials"] is None and numbers["timeout"] is None:
         raise ExperimentError("give a number of trials, a timeout, or both; with neither a study would never end")
     for name, value in numbers.items():
@@ -180,13 +180,6 @@ def _check_settings(numbers: Mapping[str, float | None], seed: int, executor: Wh
             raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
-    if not isinstance(executor, Ray) and executor not in EXECUTORS:
-        raise ExperimentError(f"no executor named {executor!r}; {suggestion(str(executor), EXECUTORS)}")
-    workers = numbers["workers"]
-    if executor == "inline" and workers is not None and workers > 1:
-        raise ExperimentError(
-            f"workers={workers}: executor='inline' trains in this process alone; leave one of them out"
-        )
 
 
 def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:

@@ -11,7 +11,6 @@ import optuna
 
 from tunelab.contracts import Tracker
 from tunelab.errors import AllTrialsFailed, StorageLost, TrackingError
-from tunelab.executors.by_name import team
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.carried import FROM
@@ -48,7 +47,7 @@ def search_by(
     workers, timeout, register = file.workers, file.timeout, file.register
     with ExitStack() as cleanup, _quiet_optuna():
         cleanup.callback(mirror.close)
-        worker = cleanup.enter_context(team(plan.executor, regime.work(home, file.limits), workers))
+        worker = cleanup.enter_context(plan.place.team(regime.work(home, file.limits), workers))
         if known is None:
             worker.start()
         study, trials = opened(plan)
