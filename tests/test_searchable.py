@@ -63,6 +63,14 @@ def test_it_takes_one_direction_and_no_unknown_field(given: Searchable) -> None:
         type(given)(**fields | {"name": "-a"})
 
 
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "a\\b", ".", "..", "~", "a\nb", "a\n", "a\0b", "\u00e4", "\u202ea", "a" * 101]
+)
+def test_a_name_that_is_no_plain_name_of_a_folder_is_refused(name: str, given: Searchable) -> None:
+    with pytest.raises(ExperimentError, match=f"{given.spelling}: name: "):
+        type(given)(**dict(given) | {"name": name})
+
+
 def test_a_field_in_which_no_plugin_stands_has_bounds(given: Searchable) -> None:
     for field, node in given.nodes.items():
         if not isinstance(node, Plugin | Search):

@@ -62,6 +62,12 @@ def announced() -> Mapping[Kind, Mapping[str, tuple[Listing, ...]]]:
     return {kind: {name: tuple(claims) for name, claims in sorted(found[kind].items())} for kind in CONTRACTS}
 
 
+def announced_places() -> frozenset[str]:
+    """Return where the classes of all announced plugins are found."""
+    every = (claims for plugins in announced().values() for claims in plugins.values())
+    return frozenset(claim.target for claims in every for claim in claims)
+
+
 @cache
 def load(kind: Kind, name: str) -> type[Plugin]:
     """Return the plugin class of this kind and name.

@@ -60,3 +60,9 @@ def test_a_file_that_cannot_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "lone_bytes.py").write_bytes(b"x = '\xff'\n")
     with pytest.raises(ExperimentError, match=r"lone_bytes.py.*: SyntaxError: .*utf-8"):
         load_experiment("lone_bytes.py")
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".py", "x" * 300 + "/mine.py", "a\0b.py", "\udcff.py"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ExperimentError, match="there is no file "):
+        load_experiment(name)

@@ -170,3 +170,9 @@ def test_missing_and_unknown_fields_are_named():
         DataFile("rows.csv", taget="a")
     with pytest.raises(PluginError, match="path: input should be a valid string, was 3"):
         DataFile(3)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".csv", "x" * 300 + "/a.csv", "a\0b.csv", "\udcff.csv", "a\nb.csv"])
+def test_a_name_that_no_file_can_have_is_refused(here, name):
+    with pytest.raises(DataError, match="no such file"):
+        DataFile(name).load()

@@ -77,3 +77,9 @@ def test_a_disk_that_says_no_is_reported_with_its_reason(tmp_path: Path, monkeyp
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StoreError, match=f"{tmp_path}: Permission denied"):
         new_folder(tmp_path, "digits")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300])
+def test_a_place_that_no_folder_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no study folder can be made in "):
+        new_folder(tmp_path / name, "digits")

@@ -195,6 +195,14 @@ def test_an_unknown_study_is_refused(tmp_path: Path, url: str) -> None:
     assert [path.name for path in tmp_path.glob("bowl-*")] == ["bowl-1"]
 
 
+@pytest.mark.parametrize("name", ["../bowl-1", "", "a\0b", "\udcff"])
+def test_a_name_that_no_study_can_have_is_refused(name: str, tmp_path: Path, url: str) -> None:
+    search(bowl(), tmp_path, storage=url, trials=1)
+    with pytest.raises(StoreError, match=r"holds no study '.*' to join"):
+        search(bowl(), tmp_path, storage=url, join=name)
+    assert {path.name for path in tmp_path.iterdir()} == {"bowl-1", "studies.db"}
+
+
 def test_another_experiment_is_refused(tmp_path: Path, url: str) -> None:
     search(bowl(), tmp_path, storage=url, trials=1)
     other = bowl(optimizer=Choice(SGD, Adam), epochs=4)

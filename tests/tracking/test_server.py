@@ -22,7 +22,7 @@ from tunelab.study.study_file import StudyFile
 from tunelab.tracking import MLflowTracker
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.sync import sync
-from tunelab.tracking.ui import address, latest_comparison, serve
+from tunelab.tracking.ui import HOST, address, latest_comparison, serve
 from tunelab.trial import State
 
 COMPLETE = (State.COMPLETE,)
@@ -130,6 +130,13 @@ def test_a_server_that_accepts_and_says_nothing_is_refused_in_time(
 def test_a_port_that_browsers_refuse_is_refused(port: int) -> None:
     with pytest.raises(InputError, match=str(port)):
         serve("sqlite:///x.db", port)
+
+
+def test_a_server_listens_on_this_machine_alone(server: Server) -> None:
+    socket.create_connection((HOST, server.port), timeout=5).close()
+    for other in ("127.0.0.2", "::1"):  # where only one that listens on all addresses would be
+        with pytest.raises(OSError):  # noqa: PT011 - refused, or no such family of addresses here
+            socket.create_connection((other, server.port), timeout=5).close()
 
 
 @pytest.mark.skipif(not is_installed(), reason="needs Debian's chromium and chromium-driver")

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from tunelab import Experiment
+from tunelab.errors import StoreError
 from tunelab.models import MLP
 from tunelab.tracking.mirror_state import MirrorState
-from tunelab.tracking.sync import sync, unsent
+from tunelab.tracking.sync import home_of, sync, unsent
 
 
 def test_a_study_that_was_not_shown_is_sent_and_then_is_not_sent_again(tmp_path: Path) -> None:
@@ -24,3 +26,11 @@ def test_a_study_that_was_not_shown_is_sent_and_then_is_not_sent_again(tmp_path:
     runs = MlflowClient(later).search_runs([state.experiment_id], f"tags.`mlflow.parentRunId` = '{state.run_id}'")
     assert {run.data.metrics["objective"] for run in runs} == {result.value for result in study.trials}
     assert json.loads((study.folder / "experiment.json").read_text())["name"] == "wine"
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a\0b", "x" * 300, "\udcff", "digits-1/spool.jsonl"])
+def test_what_is_no_studys_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "digits-1").mkdir()
+    (tmp_path / "digits-1/spool.jsonl").touch()
+    with pytest.raises(StoreError, match=r"(?s)A study that was mirrored into MLflow is required; .* has no spool"):
+        home_of(name, tmp_path / "studies")

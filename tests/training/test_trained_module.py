@@ -292,6 +292,16 @@ def test_a_function_that_changed_since_is_told(study: Study, tmp_path: Path) -> 
         TrainedModel.load(with_form(study, tmp_path / "c.safetensors", plugin="softmax-regression"))
 
 
+def test_where_the_model_is_given_nothing_else_that_the_file_names_is_imported(study: Study, tmp_path: Path) -> None:
+    file = with_form(study, tmp_path / "theirs.safetensors", of="antigravity:geohash")
+    x, _ = raw_validation(experiment())
+    assert np.array_equal(TrainedModel.load(file, nets.patchwork).outputs_of(x), study.best_model().outputs_of(x))
+    file = with_form(study, tmp_path / "theirs.safetensors", plugin="antigravity:geohash")
+    with pytest.raises(PluginError, match="the record names the code 'antigravity:geohash', which is not imported"):
+        TrainedModel.load(file, nets.patchwork)
+    assert "antigravity" not in sys.modules
+
+
 def test_without_torch_the_error_says_what_to_install(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tunelab.training.trained.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"best.safetensors holds a PyTorch module.*pip install 'tunelab\[torch\]'"):

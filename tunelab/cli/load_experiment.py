@@ -1,5 +1,6 @@
 """Loads the experiment of a Python file, the way Python runs a script: the file's folder comes first on `sys.path`."""
 
+import os
 import sys
 import traceback
 from difflib import get_close_matches
@@ -41,9 +42,9 @@ def file_and_name(spec: str) -> tuple[Path, str]:
 
 
 def _existing(path: Path) -> Path:
-    if path.is_dir():
+    if os.path.isdir(path):  # which never raises, however long the name
         raise ExperimentError(f"{path} is a folder; a Python file is needed{_files(path)}")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ExperimentError(f"there is no file {path}{_near(path)}")
     if path.suffix != ".py":
         raise ExperimentError(f"an experiment is defined in a Python file (.py), not in {path}")
@@ -51,7 +52,7 @@ def _existing(path: Path) -> Path:
 
 
 def _near(path: Path) -> str:
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         return f"; there is no folder {path.parent} either"
     near = sorted(Path().glob(f"*/{path.name}"))
     if not near:

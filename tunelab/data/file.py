@@ -98,11 +98,11 @@ class DataFile(Dataset):
 
 
 def _found(path: Path, given: str) -> Path:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise DataError(f"{given}: a folder, not a file; name the file in it")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise DataError(f"{given}: no such file; there is no folder {path.parent}")
-    if not path.exists():
+    if not os.path.exists(path):
         names = sorted(other.name for other in path.parent.iterdir() if other.is_file())
         near = get_close_matches(path.name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "none there has a similar name"

@@ -31,9 +31,9 @@ def new_folder(root: Path, experiment: str) -> Path:
             except FileExistsError:
                 continue
             return folder
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a null in it is no system's affair
         raise StoreError(
-            f"no study folder can be made in {root.absolute()}: {error.strerror}; "
+            f"no study folder can be made in {root.absolute()}: {getattr(error, 'strerror', error)}; "
             "run where you may write, or give another folder"
         ) from error
     raise AssertionError("count() ends never")

@@ -96,7 +96,7 @@ def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = F
     storage, shown = _shared(url, name), masked(url or "")
     try:
         study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:
+    except (KeyError, UnicodeEncodeError):
         names = [each.study_name for each in storage.get_all_studies()]
         raise StoreError(f"the storage {shown} holds no study {name!r} to join; {suggestion(name, names)}") from None
     notes = study.user_attrs

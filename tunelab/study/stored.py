@@ -7,7 +7,7 @@ from typing import Any
 from tunelab.contracts import vouched_only
 from tunelab.experiments import Experiment
 from tunelab.loop import Loop
-from tunelab.plugins import announced
+from tunelab.plugins import announced_places
 from tunelab.searchable import Searchable, json_fields
 
 
@@ -25,19 +25,13 @@ def stored_experiment(text: str, given: Searchable | None) -> Searchable:
         ExperimentError: text that is no experiment, or that names code which nobody vouches for.
         InputError: what it names is not installed, or takes other values.
     """
-    with vouched_only({*_announced(), *_texts_of(given)}):
+    with vouched_only({*announced_places(), *_texts_of(given)}):
         return kind_of(json_fields(text)).from_json(text) if given is None else given.restored(text)
 
 
 def kind_of(fields: Mapping[str, Any]) -> type[Experiment | Loop]:
     """Return whether the fields of a record are an experiment's or a loop's."""
     return Loop if "function" in fields else Experiment
-
-
-def _announced() -> Iterator[str]:
-    for plugins in announced().values():
-        for claims in plugins.values():
-            yield from (claim.target for claim in claims)
 
 
 def _texts_of(given: Searchable | None) -> Iterator[str]:

@@ -72,12 +72,12 @@ class StudyFile:
         Raises:
             StoreError: a folder without it, or one in which it is damaged.
         """
+        if not os.path.isfile(folder / STUDY):  # which never raises, whatever a person takes for a folder
+            raise StoreError(f"{folder} is no study's folder: it has no {STUDY}; {_others(folder)}")
         try:
             text = (folder / STUDY).read_text()
             cls(**json.loads(text))  # no setting that is unknown, none that is missing
             return _FILE.validate_json(text, strict=True)
-        except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(f"{folder} is no study's folder: it has no {STUDY}; {_others(folder)}") from None
         except OSError as error:
             raise StoreError(f"{folder / STUDY} cannot be read: {error.strerror}; go on as who ran the study") from None
         except ValidationError as error:

@@ -18,7 +18,8 @@ def check_registered_name(name: str) -> None:
     if set(name) & set("/:"):
         better = name.replace("/", "-").replace(":", "-")
         raise StoreError(f"register={name!r}: MLflow takes no '/' or ':' in a model's name; say {better!r}")
-    if name == "." or name.startswith("..") or len(name) > _LONGEST:
+    if name == "." or name.startswith("..") or len(name) > _LONGEST or not name.isprintable():
         raise StoreError(
-            f"register={name!r}: MLflow takes names of up to {_LONGEST} characters that are no path; give another"
+            f"register={name!r}: MLflow takes names of up to {_LONGEST} characters in one line that are no path; "
+            "give another"
         )

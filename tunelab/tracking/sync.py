@@ -24,7 +24,7 @@ def home_of(study: str, folder: Path) -> Path:
         StoreError: one that MLflow was never to show.
     """
     home = Path(study) if len(Path(study).parts) > 1 else folder / study
-    if not (home / SPOOL).exists():
+    if not os.path.isfile(home / SPOOL):  # which never raises, whatever a person takes for a folder
         known = sorted(spool.parent.name for spool in home.parent.glob(f"*/{SPOOL}"))
         raise StoreError(
             f"A study that was mirrored into MLflow is required; {home} has no {SPOOL}. "

@@ -1,5 +1,6 @@
 """A trained model: a network with its weights and the scaling of its data, in one file that executes nothing."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,13 +12,25 @@ from typing import Any
 import numpy as np
 
 from tunelab.backends.numpy_backend import NumpyBackend
-from tunelab.contracts import Backend, Inputs, LayerModel, Model, ModuleModel, Outputs, Passes, Targets, Torch
+from tunelab.contracts import (
+    Backend,
+    Inputs,
+    LayerModel,
+    Model,
+    ModuleModel,
+    Outputs,
+    Passes,
+    Targets,
+    Torch,
+    vouched_only,
+)
 from tunelab.contracts.network import ROWS_A_BLOCK
 from tunelab.data.items import Items, Parts
 from tunelab.data.split import Split
 from tunelab.encoding import decode, encode
 from tunelab.errors import DataError, PluginError, RunError, TunelabError
 from tunelab.models.losses import loss_for
+from tunelab.plugins import announced_places
 from tunelab.training.network import LayerNetwork
 from tunelab.training.networks import Told, module_network, passes_of_one
 from tunelab.training.weights_file import WEIGHTS, read, write
@@ -108,19 +121,23 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: Path | str, model: Model | Callable[..., Any] | None = None) -> "TrainedModel":
-        """Read a model that a study kept; nothing in the file is executed.
+        """Read a model that a study kept. The file holds no code, and names some: what makes the model.
+
+        What it names is imported and called, so of a file that somebody else may have written give the `model`: then
+        nothing is imported but what is given, plugins that are installed, and PyTorch's modules.
 
         Args:
             path: the file, or the study's folder.
             model: the function or class that a `TorchModel` is made of, or the model itself, where it cannot be
-                imported by the name that the file gives (it was written in a notebook, say).
+                imported by the name that the file gives (it was written in a notebook, say), or where that name is
+                not to be trusted.
 
         Raises:
             DataError: a file that is missing, damaged, no such model, or another model's than the one that is there
                 now; or PyTorch is not installed, and it is a module.
             PluginError: the model cannot be imported or made here.
         """
-        file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+        file = Path(path) / WEIGHTS if os.path.isdir(path) else Path(path)
         weights, about = read(file)
         try:
             form, fields = about["model"], _fields(about)
@@ -308,7 +325,8 @@ def _restored(file: Path, form: Any, given: Model | Callable[..., Any] | None) -
     if isinstance(given, Model):
         return given
     try:
-        model = decode(form if given is None else form | {"of": given}, "model")
+        with vouched_only(None if given is None else announced_places()):
+            model = decode(form if given is None else form | {"of": given}, "model")
     except TunelabError as error:
         if not isinstance(error.__cause__, ImportError | AttributeError | ValueError):
             raise PluginError(f"{file}: {error}") from None
