@@ -11,6 +11,7 @@
         ├── AllTrialsFailed         every trial ended the same bad way
         ├── TooManyFailures         so many trials failed in a row as may not
         ├── WorkerError             a training process stopped answering
+        │   └── WorkerHung          it did not come to its next report in time, and was ended
         ├── StorageLost             a database that holds a study went away, and did not come back
         ├── CheckpointError         a checkpoint that cannot be written, or is damaged
         └── TrackingError           the mirror could not be completed
@@ -71,6 +72,19 @@ class AllTrialsFailed(RunError):
 
 class WorkerError(RunError):
     """A training process stopped answering."""
+
+
+class WorkerHung(WorkerError):
+    """A training process did not come to its next report in time, and was ended.
+
+    Attributes:
+        trials: those that trained.
+        reason: how long it took, and where it was.
+    """
+
+    def __init__(self, message: str, trials: tuple[int, ...] = (), reason: str = "") -> None:
+        super().__init__(message)
+        self.trials, self.reason = trials, reason
 
 
 class StorageLost(RunError):

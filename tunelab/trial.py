@@ -316,6 +316,19 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True)
+class Hung:
+    """Trials that trained when their worker did not come to its next report in time, and was ended.
+
+    Attributes:
+        trials: one, whose fault it was; or several that trained together, of which nobody knows whose.
+        reason: how long it took, and where it was.
+    """
+
+    trials: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """What the engine tells a worker before one round of training.
 
@@ -324,12 +337,15 @@ class Orders:
         stop: running or waiting trials to end as pruned.
         finish: what to do at the end; nothing is trained then.
         going: trials to take up where they were, before anything else. Their first epochs are not reported again.
+        hung: for which earlier workers were ended in this round: one that was alone has failed, those that were
+            together go on apart.
     """
 
     start: tuple[Trial, ...] = ()
     stop: tuple[int, ...] = ()
     finish: Finish | None = None
     going: tuple[Going, ...] = ()
+    hung: tuple[Hung, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

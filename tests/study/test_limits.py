@@ -1,5 +1,6 @@
 """How long a trial may train, and how many may fail in a row."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tunelab.study import Study, resume
 from tunelab.tracking import MemoryTracker
 from tunelab.trial import State
 
+from .hanging import HOW, Stuck, StuckModel, hang
 from .rig import search, story, wine
 
 
@@ -228,3 +230,100 @@ def test_a_study_that_is_resumed_has_the_same_limit(tmp_path: Path) -> None:
     assert {(each.trial.params["gigabytes"], each.state) for each in study.trials[4:]} == {
         (0, State.COMPLETE), (2, State.FAILED),
     }  # fmt: skip
+
+
+# ---- time without a report
+
+
+WAYS = ["python", "native", "native, holding the interpreter"]
+TOLD = "it trained for 1 s without a report, and trial_timeout allows 1 s (hanging.py, line "
+
+
+def stuck(**fields: Any) -> Any:
+    return wine(**({"optimizer": Choice(SGD, Adam, Stuck), "batch_size": 16, "epochs": 4} | fields))
+
+
+SETTINGS: dict[str, Any] = {"trials": 6, "sampler": "random", "executor": "process", "population": 4, "workers": 1}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_member_that_hangs_fails_alone_and_the_others_end_as_without_it(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = search(stuck(), tmp_path, **SETTINGS)
+    guilty = {each.trial.number for each in free.trials if each.trial.params["optimizer"] == "stuck"}
+    assert 0 < len(guilty) < 4
+    monkeypatch.setenv(HOW, how)
+    limited = search(stuck(), tmp_path, trial_timeout=1.0, **SETTINGS)
+    assert {each.trial.number for each in failed(limited)} == guilty
+    for each in failed(limited):
+        assert str(each.why).startswith(TOLD)
+        assert "in update" in str(each.reason), "the stack is kept"
+    innocent = [each for each in story(limited) if each[0].number not in guilty]
+    assert innocent == [each for each in story(free) if each[0].number not in guilty]
+
+
+def test_a_network_that_hangs_as_it_is_laid_out_is_its_trials_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOW, "sleep")
+    made = stuck(model=StuckModel.search(width=Choice(8, 16), depth=1), optimizer=Choice(SGD, Adam))
+    study = search(made, tmp_path, trial_timeout=1.0, **SETTINGS)
+    found = {(each.trial.params["model.width"], each.state) for each in study.trials}
+    assert found == {(8, State.COMPLETE), (16, State.FAILED)}
+    assert all(str(each.why).startswith(TOLD) for each in failed(study))
+
+
+@as_experiment(hangs=Choice(True, False), minimize="loss")
+def stalls(trial: Trial) -> Iterator[dict[str, float]]:
+    try:
+        yield {"loss": 1.0, "process": os.getpid()}
+        if trial.params["hangs"]:
+            hang()
+        yield {"loss": 0.5, "process": os.getpid()}
+    finally:
+        print("trial", trial.number, "cleans up")
+
+
+@pytest.mark.parametrize("how", ["python", "sleep", *WAYS[1:]])
+def test_a_loop_that_hangs_fails_and_cleans_up_if_its_code_comes_back(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(HOW, how)
+    study = search(stalls, tmp_path, trials=5, sampler="random", executor="process", workers=1, trial_timeout=1.0)
+    assert {(each.trial.params["hangs"], each.state) for each in study.trials} == {
+        (True, State.FAILED), (False, State.COMPLETE),
+    }  # fmt: skip
+    for each in failed(study):
+        assert str(each.why).startswith(TOLD if "native" in how else TOLD.replace("hanging", "test_limits"))
+        assert "in hang" in str(each.reason)
+        assert each.curves["loss"].values == (1.0,)
+    processes = {value for each in study.trials for value in each.curves["process"].values}
+    printed = capfd.readouterr().err
+    for each in failed(study):
+        assert ("native" not in how) == (f"trial {each.trial.number} cleans up" in printed)
+    assert (len(processes) == 1) == ("native" not in how), "native code takes its process with it"
+
+
+def test_a_study_that_is_resumed_after_one_hung_is_the_one_that_never_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watch(snapshot: Any) -> None:
+        if snapshot.counts[State.FAILED]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv(HOW, "native")
+    settings = SETTINGS | {"trial_timeout": 1.0, "trials": 5, "seed": 2, "search": "all"}
+    whole = search(stuck(), tmp_path, **settings)
+    assert whole.counts()[State.FAILED] > 1
+    with pytest.raises(KeyboardInterrupt):
+        search(stuck(), tmp_path, watch=watch, **settings)
+    again = resume(tmp_path / "wine-2", stuck(), tracker=MemoryTracker())
+    assert [each[:3] for each in story(again)] == [each[:3] for each in story(whole)]
+    assert [each.curves for each in again.trials] == [each.curves for each in whole.trials]
+
+
+def test_limits_that_nothing_comes_near_change_nothing(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"trials": 8, "executor": "process", "pruner": "median", "workers": 2}
+    free = search(wine(), tmp_path, **settings)
+    assert story(search(wine(), tmp_path, trial_timeout=60, worker_memory="4GB", **settings)) == story(free)

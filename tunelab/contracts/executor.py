@@ -36,8 +36,13 @@ class Work(Protocol):
     def folder(self) -> Path | None:
         """The folder of the checkpoints of those trials that run; None where none are kept."""
 
-    def worker(self) -> Worker:
-        """Return a worker that has no trial yet."""
+    def worker(self, note: int | None = None) -> Worker:
+        """Return a worker that has no trial yet.
+
+        Args:
+            note: in a process of its own, the descriptor of a file where it says who trains; None where that is not its
+                own, and must not be ended if a trial takes too long.
+        """
 
     def elsewhere(self, spare: Path) -> Self:
         """Return the same work for a machine that does not have the folder.

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,8 +16,9 @@ from typing import Any
 import cloudpickle
 
 from tunelab.contracts import Executor, Work
-from tunelab.errors import ExperimentError, TunelabError, WorkerError
+from tunelab.errors import ExperimentError, WorkerError, WorkerHung
 from tunelab.interpreter import command, import_path
+from tunelab.training.time_limit import hung_by
 from tunelab.trial import Orders, Progress
 
 GRACE = 10.0
@@ -52,8 +54,10 @@ class ProcessExecutor(Executor):
     def __init__(self, job: Work, tell: Callable[[str], None] = to_standard_error) -> None:
         self._tell = tell
         message = packed(job)
+        self._note = tempfile.TemporaryFile()  # noqa: SIM115 - until the worker is gone
         self._worker = subprocess.Popen(
-            command("tunelab.executors.worker"),
+            [*command("tunelab.executors.worker"), str(self._note.fileno())],
+            pass_fds=[self._note.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -77,14 +81,13 @@ class ProcessExecutor(Executor):
         Raises:
             TunelabError: the worker cannot train this job.
             WorkerError: the worker is gone.
+            WorkerHung: and was ended because it did not come to its next report in time.
         """
         found = self._inbox.get()
         if isinstance(found, Progress):
             return found
         self._inbox.put(found)  # for whoever asks again
-        if isinstance(found, TunelabError):
-            raise found
-        raise WorkerError(f"the training process {self._worker.pid} {found}")
+        raise found
 
     def close(self) -> None:
         """End the worker; what runs in it may clean up first."""
@@ -117,10 +120,20 @@ class ProcessExecutor(Executor):
         except Exception:
             self._worker.kill()  # what it sent was no progress, so no more of it is worth waiting for
         finally:
-            code = self._worker.wait()
-            self._printed.join(LAST_WORDS)
-            killed = " (killed, as a system does that has run out of memory)" if code == -signal.SIGKILL else ""
-            self._inbox.put(f"ended with code {code}{killed}; what it printed stands above")
+            self._inbox.put(self._why_gone())
+
+    def _why_gone(self) -> WorkerError:
+        with self._note:
+            hung, process = hung_by(self._note.fileno()), f"the training process {self._worker.pid}"
+        if hung:
+            with suppress(ProcessLookupError):
+                os.killpg(self._worker.pid, signal.SIGKILL)  # what it started
+        code = self._worker.wait()
+        self._printed.join(LAST_WORDS)
+        if hung:
+            return WorkerHung(f"{process} was ended: {hung.reason.splitlines()[0]}", hung.trials, hung.reason)
+        killed = " (killed, as a system does that has run out of memory)" if code == -signal.SIGKILL else ""
+        return WorkerError(f"{process} ended with code {code}{killed}; what it printed stands above")
 
     def _pass_on(self) -> None:
         """Pass on what the worker prints."""

@@ -236,10 +236,10 @@ class Packed:
     spare: Path
     folder: Path | None = None
 
-    def worker(self) -> Worker:
+    def worker(self, note: int | None = None) -> Worker:
         """Return what trains the job."""
         job: Work = cloudpickle.loads(self.job)
-        return (job if self.seen is None or self.seen.is_here else job.elsewhere(self.spare)).worker()
+        return (job if self.seen is None or self.seen.is_here else job.elsewhere(self.spare)).worker(note)
 
     def elsewhere(self, _: Path) -> Self:
         """Return itself: it has settled that."""
@@ -279,7 +279,8 @@ class RayWorker:
             self._executor.send(orders)
             found = self._executor.receive()
         except TunelabError as error:
-            found = type(error)(f"{error} (on {socket.gethostname()})")
+            error.args = (f"{error} (on {socket.gethostname()})",)
+            found = error
         return pickle.dumps(Answer(found, "" if self._is_ending else self._said()), protocol=5)
 
     def end(self) -> str:

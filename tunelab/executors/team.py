@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tunelab.contracts import Executor
-from tunelab.errors import WorkerError
-from tunelab.trial import Going, Orders, Progress, Trial
+from tunelab.errors import WorkerError, WorkerHung
+from tunelab.trial import Going, Hung, Orders, Progress, Trial
 
 PATIENCE = 5
 """Times that a worker may die in a row, with no progress between, before a study gives up."""
@@ -19,7 +19,8 @@ class TeamExecutor(Executor):
     trial stays with the worker that got it.
 
     Where a worker dies, another takes its place, and brings its trials to where they were before it goes on: round for
-    round as if nothing had happened. So does a study that is resumed, whose first rounds are known (`pass_over`).
+    round as if nothing had happened. So does a study that is resumed, whose first rounds are known (`pass_over`). A
+    trial whose worker was ended because it hung has failed; those that trained together then go on apart.
 
     Args:
         make: makes one worker's executor.
@@ -77,6 +78,7 @@ class _Seat:
         self._is_new = True
         self._unanswered: deque[Orders] = deque()
         self._epochs: dict[int, int] = {}  # of those that have taken their places
+        self._hung: tuple[Hung, ...] = ()  # in the oldest round that is not answered
         self._deaths = 0
 
     def start(self) -> None:
@@ -102,6 +104,9 @@ class _Seat:
                 assert self._executor is not None
                 progress = self._executor.receive()
                 break
+            except WorkerHung as error:
+                self._hung += (Hung(error.trials, error.reason),)
+                self._replace(error, deaths=0 if len(error.trials) == 1 else 1)  # one that fails for it is news
             except WorkerError as error:
                 self._replace(error)
         if self._is_news(progress):
@@ -112,6 +117,7 @@ class _Seat:
     def answered(self, progress: Progress) -> None:
         """Note where the trials are after a round."""
         self._unanswered.popleft()
+        self._hung = ()
         for number in progress.began:
             self._epochs.setdefault(number, 0)
         for report in progress.reports:
@@ -126,7 +132,8 @@ class _Seat:
         if self._is_new:
             later = {trial.number for each in self._unanswered for trial in each.start}
             mine = [trial for number, trial in self.trials.items() if number not in later]
-            orders = replace(orders, going=tuple(Going(trial, self._epochs.get(trial.number)) for trial in mine))
+            going = tuple(Going(trial, self._epochs.get(trial.number)) for trial in mine)
+            orders = replace(orders, going=going, hung=self._hung)
         self._is_new = False
         self._executor.send(orders)
 
@@ -140,9 +147,9 @@ class _Seat:
             self._executor.close()
             self._executor = None
 
-    def _replace(self, error: WorkerError) -> None:
+    def _replace(self, error: WorkerError, deaths: int = 1) -> None:
         """Put another worker in the place of one that died."""
-        self._deaths += 1
+        self._deaths += deaths
         if self._deaths >= PATIENCE:
             running = ", ".join(map(str, self.trials)) or "none"
             raise WorkerError(

@@ -1,4 +1,4 @@
-"""A worker process: `python -m tunelab.executors.worker`, orders on standard input, progress on standard output.
+"""A worker process: `python -m tunelab.executors.worker NOTE`, orders on standard input, progress on standard output.
 
 What a person's own code prints goes to standard error, so that it cannot be taken for progress.
 """
@@ -31,6 +31,8 @@ class Leaving:
 
 def main() -> None:
     """Train until standard input ends, or this process is terminated."""
+    note = int(sys.argv.pop())
+    os.set_inheritable(note, False)
     orders, progress = _private_pipes()
     import tunelab.training.loop_trainer  # before the path is the person's, where a json.py may lie
     import tunelab.training.trainer  # noqa: F401
@@ -38,7 +40,7 @@ def main() -> None:
     leaving = Leaving()
     try:
         sys.path[:] = pickle.load(orders)
-        _train(pickle.load(orders), orders, progress, leaving)
+        _train(pickle.load(orders), note, orders, progress, leaving)
     except EOFError:  # the engine is gone
         pass
     except TunelabError as error:  # a device that is not here
@@ -52,11 +54,11 @@ def main() -> None:
     os._exit(0)  # taking a framework's modules down takes half a second, and the engine waits
 
 
-def _train(job: bytes, orders: BinaryIO, progress: BinaryIO, leaving: Leaving) -> None:
+def _train(job: bytes, note: int, orders: BinaryIO, progress: BinaryIO, leaving: Leaving) -> None:
     """Answer orders until there are no more, or this process is to end."""
     from tunelab.training.memory_limit import hold_to
 
-    worker = pickle.loads(job).worker()
+    worker = pickle.loads(job).worker(note)
     if worker.limits.memory is not None:
         hold_to(worker.limits.memory)
     try:

@@ -12,7 +12,8 @@ from tunelab.errors import ExperimentError
 from tunelab.loop import Loop
 from tunelab.training.loop_report import metrics_of
 from tunelab.training.memory_limit import named
-from tunelab.trial import FREE, Ended, Limits, Report, State, Trial
+from tunelab.training.time_limit import FOR_EVER, TimeLimit, TimeUp
+from tunelab.trial import Ended, Report, State, Trial
 
 LONGEST = 300
 """Characters of a reason's first line, which stands in tables and messages."""
@@ -24,17 +25,18 @@ class LoopRun:
     Args:
         loop: whose.
         trial: with which hyperparameters.
-        limits: what it may take.
+        time: how long it may take between two reports.
+        memory: what its process may hold; None for no limit.
 
     Attributes:
         trial: the trial.
         epoch: reports so far.
     """
 
-    def __init__(self, loop: Loop, trial: Trial, limits: Limits = FREE) -> None:
+    def __init__(self, loop: Loop, trial: Trial, time: TimeLimit = FOR_EVER, memory: str | None = None) -> None:
         self.trial = trial
         self.epoch = 0
-        self._limits = limits
+        self._time, self._memory = time, memory
         self._loop = loop
         self._file = inspect.unwrap(loop.function).__code__.co_filename
         self._generator: Generator[Any, None, Any] | None = None
@@ -42,13 +44,14 @@ class LoopRun:
     def advance(self) -> Report | Ended:
         """Return the next report, or how the trial ended: at its return, by an exception, or by a bad report."""
         try:
-            if self._generator is None:
-                self._generator = self._started()
-            given = next(self._generator)
+            with self._time.interrupts(self.trial.number):
+                if self._generator is None:
+                    self._generator = self._started()
+                given = next(self._generator)
         except StopIteration as stop:
             return self._returned(stop.value)
-        except (Exception, SystemExit) as error:  # a person's code may well call exit()
-            return self._ended(State.FAILED, named(reason_of(error, self._file), error, self._limits.memory))
+        except (Exception, SystemExit, TimeUp) as error:  # a person's code may well call exit()
+            return self._ended(State.FAILED, named(reason_of(error, self._file), error, self._memory))
         self.epoch += 1
         try:
             metrics = metrics_of(given, self._loop.objective, self.epoch)
@@ -63,8 +66,9 @@ class LoopRun:
         """Close the generator, so that its `finally` runs, and return the end."""
         assert self._generator is not None
         try:
-            self._generator.close()
-        except (Exception, SystemExit) as error:
+            with self._time.interrupts(self.trial.number):
+                self._generator.close()
+        except (Exception, SystemExit, TimeUp) as error:
             reason = f"{reason}; then closing it failed: {reason_of(error, self._file)}"
         return self._ended(state, reason)
 
@@ -105,6 +109,7 @@ def reason_of(error: BaseException, file: str) -> str:
         trace = trace.tb_next
     told = TracebackException(type(error), error, trace)
     said = next(line for line in "".join(told.format_exception_only()).splitlines() if not line.startswith(" "))
+    said = str(error) if isinstance(error, TimeUp) else said
     lines = _lines(trace, file)
     where = f" ({Path(file).name}, line {lines[-1]})" if lines else ""
     return f"{said[:LONGEST]}{where}\n\n{''.join(told.format())}"

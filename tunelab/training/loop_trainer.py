@@ -11,6 +11,7 @@ from tunelab.checkpoint import Checkpoint
 from tunelab.loop import Loop
 from tunelab.training.loop_run import LoopRun
 from tunelab.training.member_checkpoint import trial_folder
+from tunelab.training.time_limit import TimeLimit, without_hung
 from tunelab.trial import FREE, STOPPED, Ended, Limits, Orders, Progress, Report, State, Trial
 
 
@@ -28,9 +29,9 @@ class LoopJob:
     folder: Path
     limits: Limits = FREE
 
-    def worker(self) -> "LoopTrainer":
+    def worker(self, note: int | None = None) -> "LoopTrainer":
         """Return what runs it."""
-        return LoopTrainer(self)
+        return LoopTrainer(self, note)
 
     def elsewhere(self, spare: Path) -> "LoopJob":
         """Return the same loop, which saves its checkpoints in another folder."""
@@ -44,13 +45,15 @@ class LoopTrainer:
 
     Args:
         job: what to run.
+        note: where to say who trains, in a process of its own.
 
     Attributes:
         limits: what a trial may take.
     """
 
-    def __init__(self, job: LoopJob) -> None:
+    def __init__(self, job: LoopJob, note: int | None = None) -> None:
         self.limits = job.limits
+        self._time = TimeLimit(job.limits.seconds, note)
         self._job = job
         self._waiting: dict[int, Trial] = {}
         self._running: LoopRun | None = None
@@ -59,7 +62,10 @@ class LoopTrainer:
     def round(self, orders: Orders) -> Progress:
         """Admit and stop trials as ordered, then draw one report of the oldest trial."""
         began = time.perf_counter()
-        ended = list(self._stop(orders.stop))
+        orders, hung = without_hung(orders)
+        ended = [*hung, *self._stop(orders.stop)]
+        for each in hung:
+            self._tell(each)
         self._waiting |= {trial.number: trial for trial in (*(each.trial for each in orders.going), *orders.start)}
         joined = self._start_next() if self._running is None else ()
         if self._running is None:
@@ -106,5 +112,5 @@ class LoopTrainer:
             gc.collect()  # what earlier trials left in circles is not to count against this one
         checkpoint = Checkpoint(trial_folder(self._job.folder, trial.number))
         own = replace(trial, params=dict(trial.params), checkpoint=checkpoint)
-        self._running = LoopRun(self._job.loop, own, self.limits)
+        self._running = LoopRun(self._job.loop, own, self._time, self.limits.memory)
         return (trial.number,)

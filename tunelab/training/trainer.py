@@ -22,6 +22,7 @@ from tunelab.training.memory_limit import named, ran_out_of_memory
 from tunelab.training.network import LARGEST
 from tunelab.training.networks import network_of
 from tunelab.training.population import Cohort, Population
+from tunelab.training.time_limit import TimeLimit, without_hung
 from tunelab.training.trained import TrainedModel
 from tunelab.trial import FREE, STOPPED, Ended, Finish, Finished, Going, Limits, Orders, Progress, Report, State, Trial
 
@@ -52,9 +53,9 @@ class Job:
         """Where checkpoints lie."""
         return self.checkpoints
 
-    def worker(self) -> "Trainer":
+    def worker(self, note: int | None = None) -> "Trainer":
         """Return what trains it."""
-        return Trainer(self)
+        return Trainer(self, note)
 
     def elsewhere(self, spare: Path) -> "Job":
         """Return the same job without checkpoints: nobody would find them there."""
@@ -71,13 +72,16 @@ class Trainer:
 
     Args:
         job: what to train.
+        note: where to say who trains, in a process of its own.
 
     Attributes:
         limits: what a trial may take.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, note: int | None = None) -> None:
         self.limits = job.limits
+        self._time = TimeLimit(job.limits.seconds, note)
+        self._apart: set[int] = set()
         self._job = job
         self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
         self._feed = _feed(job.split, self._backend)
@@ -102,7 +106,9 @@ class Trainer:
             return Progress(finished=self._finish_study(orders.finish))
         began = time.perf_counter()
         self._clear_up()
-        ended = [*self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
+        orders, hung = without_hung(orders)
+        self._apart |= {number for each in orders.hung for number in each.trials}
+        ended = [*hung, *self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
             return Progress(ended=tuple(ended), notes=self._noted())
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
@@ -138,8 +144,9 @@ class Trainer:
         events: list[Report | Ended] = []
         members = [*population.members, *joining]
         try:
-            population.admit(joining)
-            events += population.epoch() if members else ()
+            with self._time.ends_process([member.trial.number for member in members]):
+                population.admit(joining)
+                events += population.epoch() if members else ()
             reports = tuple(event for event in events if isinstance(event, Report))
             self._require_objective(reports)
             events += self._finish(population, reports)
@@ -174,12 +181,18 @@ class Trainer:
     def _let_wait(self, trial: Trial) -> Exception | None:
         """Put a trial among those that wait for a place; return why it cannot train, if it cannot."""
         try:
-            configuration = self._job.experiment.configure(dict(trial.params))
-            cohort = self._fit(self._cohort(configuration))  # raises here, for this trial alone, if it cannot train
+            configuration, cohort = self._tried(trial)  # raises here, for this trial alone, if it cannot train
             self._let_start(cohort, trial, configuration)
         except Exception as error:
             return error.with_traceback(None)  # which holds what it allocated
         return None
+
+    def _tried(self, trial: Trial) -> tuple[Configuration, Cohort]:
+        """Return what a trial trains, and with whom it may."""
+        with self._time.ends_process((trial.number,)):
+            configuration = self._job.experiment.configure(dict(trial.params))
+            cohort = self._fit(self._cohort(configuration))
+        return configuration, replace(cohort, apart=trial.number) if trial.number in self._apart else cohort
 
     def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
         """Bring trials to where they were, each alone, and give them their places again."""
@@ -188,8 +201,7 @@ class Trainer:
             if each.epoch is None:
                 continue
             try:
-                configuration = self._job.experiment.configure(dict(each.trial.params))
-                cohort = self._fit(self._cohort(configuration))
+                configuration, cohort = self._tried(each.trial)
                 self._population(cohort).admit([self._again(each.trial, each.epoch, configuration, cohort)])
             except Exception as error:
                 if self._is_spared(error, [each.trial]):
@@ -204,8 +216,9 @@ class Trainer:
         alone = Population(cohort, self._feed, self._backend, self._job.experiment.diverged_above)
         alone.admit([member])
         while alone.members and member.epoch < epoch:
-            for _ in alone.epoch():
-                pass
+            with self._time.ends_process((trial.number,)):
+                for _ in alone.epoch():
+                    pass
         if not alone.release(lambda _: True):
             raise ExperimentError(f"it diverged at epoch {member.epoch}, which it had passed before")
         return member
@@ -259,8 +272,9 @@ class Trainer:
         failed: list[Ended] = []
         for trial, configuration in chosen:
             try:
-                network = self._network(configuration)
-                joining.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
+                with self._time.ends_process((trial.number,)):
+                    network = self._network(configuration)
+                    joining.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
             except Exception as error:
                 if self._is_spared(error, [trial]) or (joining and ran_out_of_memory(error)):
                     self._let_start(replace(cohort, apart=trial.number), trial, configuration)

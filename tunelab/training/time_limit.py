@@ -1,0 +1,118 @@
+"""How long a worker may train without a report, and what is known of one that took longer and was ended."""
+
+import faulthandler
+import json
+import os
+import re
+import signal
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from tunelab.trial import Ended, Hung, Orders, State
+
+CLEAN_UP = 10.0
+"""Seconds that a loop has for its `finally` once its time is up; or as long again as its limit, if that is less."""
+
+_FRAME = re.compile(r'^  File "(?P<file>[^<].*)", line (?P<line>\d+) in .*$', re.MULTILINE)
+
+_NOT_A_PERSONS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).parents[1]),
+)
+
+
+class TimeUp(BaseException):
+    """Raised in a loop whose time is up, wherever it is; no `Exception`, so that its own handlers let it pass."""
+
+
+class TimeLimit:
+    """Ends what trains without a report for too long: native code too, which no signal handler of Python's would end.
+
+    Args:
+        seconds: how long it may; None for ever.
+        note: the descriptor of a file that says who trains, for whoever finds this process dead (`hung_by`). None in a
+            process that is not a worker's own and must not be ended: then nothing is limited.
+    """
+
+    def __init__(self, seconds: float | None = None, note: int | None = None) -> None:
+        self._seconds = seconds
+        self._note = note
+
+    @contextmanager
+    def ends_process(self, trials: Sequence[int], grace: float = 0.0) -> Iterator[None]:
+        """End this process, with its stack in the note, if what follows takes too long.
+
+        Args:
+            trials: who trains.
+            grace: seconds more.
+        """
+        if self._seconds is None or self._note is None:
+            yield
+            return
+        os.ftruncate(self._note, 0)
+        os.lseek(self._note, 0, os.SEEK_SET)
+        os.write(self._note, json.dumps({"trials": list(trials), "why": self._why}).encode() + b"\n")
+        faulthandler.dump_traceback_later(self._seconds + grace, exit=True, file=self._note)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    @contextmanager
+    def interrupts(self, trial: int) -> Iterator[None]:
+        """Raise `TimeUp` in what follows if it takes too long, so that it cleans up; or else end this process."""
+        if self._seconds is None or self._note is None:
+            yield
+            return
+        with self.ends_process((trial,), grace=min(self._seconds, CLEAN_UP)):
+            signal.signal(signal.SIGALRM, self._ring)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @property
+    def _why(self) -> str:
+        return f"it trained for {self._seconds:g} s without a report, and trial_timeout allows {self._seconds:g} s"
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        raise TimeUp(self._why)
+
+
+FOR_EVER = TimeLimit()
+"""No limit."""
+
+
+def hung_by(note: int) -> Hung | None:
+    """Return which trials trained when a process was ended for it, and where; None where it ended otherwise.
+
+    Args:
+        note: the descriptor that the process had.
+    """
+    head, _, stack = os.pread(note, 1 << 20, 0).decode(errors="replace").partition("\n")
+    if "most recent call first" not in stack:
+        return None
+    said = json.loads(head)
+    main = stack[stack.rindex("Thread 0x") :] if "Thread 0x" in stack else stack  # the oldest thread is told last
+    frames = list(_FRAME.finditer(main))
+    own = [frame for frame in frames if not frame["file"].startswith(_NOT_A_PERSONS)]
+    where = [f" ({Path(frame['file']).name}, line {frame['line']})" for frame in (own or frames)[:1]]
+    return Hung(tuple(said["trials"]), f"{said['why']}{''.join(where)}\n\n{main.strip()}\n")
+
+
+def without_hung(orders: Orders) -> tuple[Orders, tuple[Ended, ...]]:
+    """Return orders without the trials that hung alone, and their ends. Those that hung together are to part."""
+    ended = {each.trials[0]: each.reason for each in orders.hung if len(each.trials) == 1}
+    return (
+        replace(
+            orders,
+            start=tuple(trial for trial in orders.start if trial.number not in ended),
+            going=tuple(each for each in orders.going if each.trial.number not in ended),
+        ),
+        tuple(Ended(number, State.FAILED, 0, 0, reason) for number, reason in ended.items()),
+    )
