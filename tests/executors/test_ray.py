@@ -32,6 +32,7 @@ RUN = ("-c", "from tunelab.cli import main; main()", "run")
 needs_ray = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 FILE = """
+import ctypes
 import os
 import subprocess
 import sys
@@ -66,6 +67,19 @@ def endless(trial):
         print("trial", trial.number, "cleans up")
 
 
+@experiment(how=Choice("well", "hangs", "eats"), minimize="loss")
+def limited(trial):
+    yield {"loss": 1.0}
+    if trial.params["how"] == "hangs":
+        mutex, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+        library.pthread_mutex_lock(mutex)
+        library.pthread_mutex_lock(mutex)  # which no signal ends
+    if trial.params["how"] == "eats":
+        bytearray(2 * 10**9)
+    yield {"loss": 0.5}
+
+
+LIMITS = {"limited": {"trial_timeout": 1.0, "worker_memory": "1.5GB"}}
 ends = []
 
 
@@ -88,9 +102,9 @@ if __name__ == "__main__":
     import json
     name, executor, trials, workers, *signals = sys.argv[1:]
     ends[:] = map(int, signals)
-    study = {"wine": wine, "loop": loop}[name].run(
+    study = {"wine": wine, "loop": loop, "limited": limited}[name].run(
         trials=int(trials), executor=executor, workers=int(workers) or None, pruner="median", tracker=MemoryTracker(),
-        watch=watch,
+        watch=watch, **LIMITS.get(name, {}),
     )
     print(json.dumps(story(study)))
 """
@@ -159,6 +173,18 @@ def test_the_command_line_takes_the_room_that_the_cluster_has(cluster: RayCluste
     assert line["complete"] == 6
     settings = json.loads((tmp_path / "studies" / "wine-1" / "study.json").read_text())
     assert settings["workers"] == 2 * CPUS // 2
+
+
+@needs_ray
+def test_a_trial_that_hangs_or_needs_too_much_memory_fails_alone(
+    cluster: RayCluster, script: str, tmp_path: Path
+) -> None:
+    found, errors = told(cluster, tmp_path, script, "limited", "ray", "8", "1")
+    assert {(params["how"], state) for _, params, state, *_ in found} == {
+        ("well", "complete"), ("hangs", "failed"), ("eats", "failed"),
+    }  # fmt: skip
+    assert "it trained for 1 s without a report, and trial_timeout allows 1 s (study.py, line " in errors
+    assert "MemoryError; a worker may hold 1.5GB (worker_memory)" in errors
 
 
 @needs_ray

@@ -10,12 +10,13 @@ import pytest
 from laws.runs import Run, drawn, follow, job, train, varied
 
 from tunelab.data.split import split
-from tunelab.errors import WorkerError
+from tunelab.errors import WorkerError, WorkerHung
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.team import TeamExecutor
 from tunelab.experiments import Experiment
 from tunelab.space import Choice
+from tunelab.training.time_limit import without_hung
 from tunelab.training.trainer import Job
 from tunelab.trial import Finish, Orders, Progress, Trial
 
@@ -99,6 +100,28 @@ def test_a_worker_that_always_dies_ends_the_study_with_what_to_do(monkeypatch: p
         team.send(Orders(tuple(GIVEN[:2])))
         with pytest.raises(WorkerError, match=r"code -9.*died 5 times in a row with these trials: 0, 1\. .*--work"):
             team.receive()
+
+
+class Hanging(InlineExecutor):
+    """Is ended while it admits one of the first seven trials, each time one that it has not been told of."""
+
+    def receive(self) -> Progress:
+        orders, _ = without_hung(self._orders[0])
+        for trial in orders.start:
+            if trial.number < 7:
+                raise WorkerHung("it was ended", (trial.number,), f"{trial.number} hung")
+        return super().receive()
+
+
+def test_more_trials_may_hang_in_one_round_than_a_worker_may_die_for_nothing() -> None:
+    with inline() as alone:
+        expected = curves(follow(alone, {0: Orders(tuple(GIVEN))}))
+    with TeamExecutor(lambda: Hanging(job(MADE)), 1) as team:
+        run = follow(team, {0: Orders(tuple(GIVEN))})
+    for number in range(7):
+        assert run[number].end == ("failed", 0, 0, f"{number} hung")
+    found = curves(run)
+    assert {n: found[n] for n in range(7, 12)} == {n: expected[n] for n in range(7, 12)}
 
 
 @pytest.mark.parametrize("at", [(), (4,), (4, 5)])

@@ -16,7 +16,7 @@ from typing import Any
 import cloudpickle
 
 from tunelab.contracts import Executor, Work
-from tunelab.errors import ExperimentError, WorkerError, WorkerHung
+from tunelab.errors import ExperimentError, TunelabError, WorkerError, WorkerHung
 from tunelab.interpreter import command, import_path
 from tunelab.training.time_limit import hung_by
 from tunelab.trial import Orders, Progress
@@ -87,7 +87,9 @@ class ProcessExecutor(Executor):
         if isinstance(found, Progress):
             return found
         self._inbox.put(found)  # for whoever asks again
-        raise found
+        if isinstance(found, TunelabError):
+            raise found
+        raise WorkerError(f"the training process {self._worker.pid} answered {found!r}, which is no progress")
 
     def close(self) -> None:
         """End the worker; what runs in it may clean up first."""

@@ -1,0 +1,91 @@
+"""What a process does that takes too long, and what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tunelab.training.time_limit import FOR_EVER, TimeLimit, TimeUp, hung_by, without_hung
+from tunelab.trial import Ended, Going, Hung, Orders, State, Trial
+
+
+@pytest.fixture
+def note() -> Iterator[int]:
+    with tempfile.TemporaryFile() as file:
+        yield file.fileno()
+
+
+ENDLESS = """
+import sys
+from tunelab.training.time_limit import TimeLimit
+
+limit = TimeLimit(0.3, int(sys.argv[1]))
+with limit.ends_process((7, 17, 1017)):
+    pass
+with limit.ends_process((3, 5)):
+    while True:
+        pass
+"""
+
+
+def test_a_process_that_takes_too_long_is_ended_and_its_note_says_who_trained_and_where(
+    note: int, tmp_path: Path
+) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    command = [sys.executable, str(tmp_path / "endless.py"), str(note)]
+    assert hung_by(note) is None
+    assert subprocess.run(command, pass_fds=[note], timeout=60, check=False).returncode == 1
+    found = hung_by(note)
+    assert found is not None
+    assert found.trials == (3, 5)
+    first, *_ = found.reason.splitlines()
+    assert first.startswith("it trained for 0.3 s without a report, and trial_timeout allows 0.3 s (endless.py, line ")
+    assert first.endswith((" 8)", " 9)", " 10)"))
+
+
+def test_one_that_ends_otherwise_leaves_nothing_to_read(note: int) -> None:
+    with TimeLimit(60, note).ends_process((3,)):
+        pass
+    assert os.pread(note, 100, 0).startswith(b'{"trials": [3]')
+    assert hung_by(note) is None
+
+
+def test_a_loop_is_interrupted_where_it_is(note: int) -> None:
+    cleaned = []
+
+    def sleep() -> None:
+        try:
+            time.sleep(60)
+        finally:
+            cleaned.append(True)
+
+    with pytest.raises(TimeUp, match=r"^it trained for 0\.2 s without a report"), TimeLimit(0.2, note).interrupts(3):
+        sleep()
+    assert cleaned
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_what_is_in_time_hears_of_nothing(note: int) -> None:
+    with TimeLimit(0.2, note).interrupts(3):
+        pass
+    time.sleep(0.3)
+    for limit in (FOR_EVER, TimeLimit(0.1), TimeLimit(None, note)):
+        with limit.interrupts(3), limit.ends_process((3,)):
+            time.sleep(0.15)
+
+
+def test_who_hung_alone_has_failed_and_those_that_hung_together_are_left() -> None:
+    trials = [Trial(number, number, {}) for number in range(6)]
+    going = (Going(trials[0], 3), Going(trials[1], None))
+    hung = (Hung((1, 2), "together"), Hung((1,), "alone"), Hung((4,), "alone too"))
+    orders, ended = without_hung(Orders(start=tuple(trials[2:]), stop=(0,), going=going, hung=hung))
+    assert [each.trial.number for each in orders.going] == [0]
+    assert [each.number for each in orders.start] == [2, 3, 5]
+    assert orders.stop == (0,)
+    assert ended == (Ended(1, State.FAILED, 0, 0, "alone"), Ended(4, State.FAILED, 0, 0, "alone too"))
