@@ -8,7 +8,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from contextlib import suppress
@@ -172,7 +171,7 @@ def test_an_answer_that_is_none_is_an_error_and_not_a_wait(junk: bytes) -> None:
         reader.__dict__.update(executor.__dict__)
         worker = subprocess.Popen(["cat"], stdin=read, stdout=subprocess.PIPE)
         os.close(read)
-        reader._worker, reader._note = worker, tempfile.TemporaryFile()  # noqa: SIM115
+        reader._worker, reader._note = worker, process._note()
         os.write(write, junk)
         os.close(write)
         reader._read()  # whatever it reads, somebody who waits must hear of it

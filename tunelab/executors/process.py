@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 import cloudpickle
 
@@ -54,7 +54,7 @@ class ProcessExecutor(Executor):
     def __init__(self, job: Work, tell: Callable[[str], None] = to_standard_error) -> None:
         self._tell = tell
         message = packed(job)
-        self._note = tempfile.TemporaryFile()  # noqa: SIM115 - until the worker is gone
+        self._note = _note()
         self._worker = subprocess.Popen(
             [*command("tunelab.executors.worker"), str(self._note.fileno())],
             pass_fds=[self._note.fileno()],
@@ -144,6 +144,11 @@ class ProcessExecutor(Executor):
         with self._worker.stderr as pipe:
             while chunk := os.read(pipe.fileno(), 1 << 16):
                 self._tell(decoder.decode(chunk))
+
+
+def _note() -> IO[bytes]:
+    """Return a file that is gone with its processes: in memory where the system has that, since it is written often."""
+    return os.fdopen(os.memfd_create("tunelab"), "w+b") if sys.platform == "linux" else tempfile.TemporaryFile()
 
 
 def packed(job: Work) -> bytes:

@@ -6,9 +6,12 @@ import os
 import re
 import signal
 import sysconfig
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from types import FrameType
 
@@ -39,8 +42,12 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float | None = None, note: int | None = None) -> None:
-        self._seconds = seconds
-        self._note = note
+        self._seconds, self._note = (seconds, note) if seconds and note is not None else (0.0, 0)
+        self._due = inf
+        self._watcher: threading.Thread | None = None
+        if self._seconds:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, once the stack is written
+            faulthandler.register(signal.SIGALRM, file=self._note, chain=True)
 
     @contextmanager
     def ends_process(self, trials: Sequence[int], grace: float = 0.0) -> Iterator[None]:
@@ -50,38 +57,54 @@ class TimeLimit:
             trials: who trains.
             grace: seconds more.
         """
-        if self._seconds is None or self._note is None:
+        if not self._seconds:
             yield
             return
         os.ftruncate(self._note, 0)
         os.lseek(self._note, 0, os.SEEK_SET)
         os.write(self._note, json.dumps({"trials": list(trials), "why": self._why}).encode() + b"\n")
-        faulthandler.dump_traceback_later(self._seconds + grace, exit=True, file=self._note)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds + grace)
         try:
             yield
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     @contextmanager
     def interrupts(self, trial: int) -> Iterator[None]:
-        """Raise `TimeUp` in what follows if it takes too long, so that it cleans up; or else end this process."""
-        if self._seconds is None or self._note is None:
+        """Raise `TimeUp` in what follows if it takes too long, so that it cleans up; or else end this process.
+
+        A second clock for that costs less than a microsecond, as a thread that looks at it now and then.
+        """
+        if not self._seconds:
             yield
             return
+        if self._watcher is None:
+            signal.signal(signal.SIGUSR2, self._ring)
+            self._watcher = threading.Thread(target=self._watch, name="tunelab-time", daemon=True)
+            self._watcher.start()
         with self.ends_process((trial,), grace=min(self._seconds, CLEAN_UP)):
-            signal.signal(signal.SIGALRM, self._ring)
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            self._due = time.monotonic() + self._seconds
             try:
                 yield
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                self._due = inf
 
     @property
     def _why(self) -> str:
         return f"it trained for {self._seconds:g} s without a report, and trial_timeout allows {self._seconds:g} s"
 
+    def _watch(self) -> None:
+        trains = threading.main_thread().ident
+        assert trains is not None
+        while True:
+            time.sleep(min(self._seconds / 10, 1.0))
+            if time.monotonic() >= self._due:
+                signal.pthread_kill(trains, signal.SIGUSR2)
+
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        raise TimeUp(self._why)
+        if time.monotonic() >= self._due:  # it may have reported by now
+            self._due = inf
+            raise TimeUp(self._why)
 
 
 FOR_EVER = TimeLimit()
@@ -98,11 +121,11 @@ def hung_by(note: int) -> Hung | None:
     if "most recent call first" not in stack:
         return None
     said = json.loads(head)
-    main = stack[stack.rindex("Thread 0x") :] if "Thread 0x" in stack else stack  # the oldest thread is told last
+    main = stack.rstrip().rpartition("\n\n")[2]  # the oldest thread is told last
     frames = list(_FRAME.finditer(main))
     own = [frame for frame in frames if not frame["file"].startswith(_NOT_A_PERSONS)]
     where = [f" ({Path(frame['file']).name}, line {frame['line']})" for frame in (own or frames)[:1]]
-    return Hung(tuple(said["trials"]), f"{said['why']}{''.join(where)}\n\n{main.strip()}\n")
+    return Hung(tuple(said["trials"]), f"{said['why']}{''.join(where)}\n\n{main}\n")
 
 
 def without_hung(orders: Orders) -> tuple[Orders, tuple[Ended, ...]]:
