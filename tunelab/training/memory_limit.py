@@ -47,7 +47,7 @@ def hold_to(size: str) -> None:
         raise ExperimentError(f"worker_memory={size!r}: only Linux limits it, this is {sys.platform}; leave it out")
     import resource
 
-    square = np.ones((512, 512))
+    square = np.ones((256, 256))
     square @ square  # OpenBLAS takes its own memory at the first product, and ends the process if it gets none
     most, held = bytes_of(size), _held()
     if held >= most:

@@ -43,6 +43,7 @@ class TimeLimit:
 
     def __init__(self, seconds: float | None = None, note: int | None = None) -> None:
         self._seconds, self._note = (seconds, note) if seconds and note is not None else (0.0, 0)
+        self._written: tuple[int, ...] | None = None
         self._due = inf
         self._watcher: threading.Thread | None = None
         if self._seconds:
@@ -60,9 +61,7 @@ class TimeLimit:
         if not self._seconds:
             yield
             return
-        os.ftruncate(self._note, 0)
-        os.lseek(self._note, 0, os.SEEK_SET)
-        os.write(self._note, json.dumps({"trials": list(trials), "why": self._why}).encode() + b"\n")
+        self._write_down(tuple(trials))
         signal.setitimer(signal.ITIMER_REAL, self._seconds + grace)
         try:
             yield
@@ -88,6 +87,13 @@ class TimeLimit:
                 yield
             finally:
                 self._due = inf
+
+    def _write_down(self, trials: tuple[int, ...]) -> None:
+        if trials != self._written:
+            os.ftruncate(self._note, 0)
+            os.lseek(self._note, 0, os.SEEK_SET)
+            os.write(self._note, json.dumps({"trials": trials, "why": self._why}).encode() + b"\n")
+            self._written = trials
 
     @property
     def _why(self) -> str:
