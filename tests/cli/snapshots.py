@@ -15,7 +15,9 @@ PARAMS = {
 SCOPE = Scope("digits", "val_accuracy", (*PARAMS, "optimizer.momentum"), None)
 
 
-def snapshot(*, done: int = 130, running: int = 12, waiting: int = 8, total: int | None = 200) -> Snapshot:
+def snapshot(
+    *, done: int = 130, running: int = 12, waiting: int = 8, total: int | None = 200, shown: int | None = None
+) -> Snapshot:
     best = Result(Trial(57, 1, PARAMS | {"epochs": 20}), State.COMPLETE, 0.98765, None, {}, 0.0, 1.0)
     counts = (
         dict.fromkeys(State, 0) | {State.COMPLETE: done - 2, State.DIVERGED: 2} if done else dict.fromkeys(State, 0)
@@ -30,4 +32,5 @@ def snapshot(*, done: int = 130, running: int = 12, waiting: int = 8, total: int
         seconds=65.0,
         fullness=0.75,
         sharing=12.0,
+        shown=shown,
     )

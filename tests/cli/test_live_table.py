@@ -43,6 +43,8 @@ def test_before_the_first_trial_has_ended() -> None:
 
 def test_after_the_last_trial_has_ended() -> None:
     assert "completing MLflow" in drawn(80, 24, done=200, running=0, waiting=0)
+    waited = drawn(80, 24, done=200, running=0, waiting=0, shown=120)
+    assert "waiting for MLflow: 120 of 200 trials shown" in waited
 
 
 def test_it_says_when_it_is_being_stopped() -> None:

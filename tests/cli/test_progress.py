@@ -34,7 +34,11 @@ def test_plain_lines_come_at_the_start_every_few_seconds_and_at_the_end(
         lines.show(snapshot(done=60))
         now = 108.0
         lines.show(snapshot(done=200, running=0, waiting=0))
+        now = 112.0
+        lines.show(replace(snapshot(done=200, running=0, waiting=0), shown=120))
+        lines.show(replace(snapshot(done=200, running=0, waiting=0), shown=121))
     told = capsys.readouterr().err.splitlines()
     assert [text.split(",")[0] for text in told] == [
-        "digits-3: 200 trials to go", "digits-3: 60/200 trials", "digits-3: 200/200 trials"
+        "digits-3: 200 trials to go", "digits-3: 60/200 trials",
+        "digits-3: waiting for MLflow: 120 of 200 trials shown", "digits-3: 200/200 trials",
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,20 +53,44 @@ def server_store(tmp_path_factory: pytest.TempPathFactory, template: Path) -> st
 
 
 class Server:
-    """A real MLflow server that can be stopped and started again."""
+    """A real MLflow server that can be stopped, killed or frozen, and brought back.
+
+    Attributes:
+        store: where it keeps its runs.
+    """
 
     def __init__(self, store: str) -> None:
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self._store = store
+        self.store = store
         self.start()
 
     def start(self) -> None:
-        self._process = serve(self._store, self.port)
+        self._process = serve(self.store, self.port)
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in descendants(self._process.pid):
+            os.kill(process, number)
+
+
+def descendants(process: int) -> list[int]:
+    """Return a process and all that came of it."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(each for child in children for each in descendants(int(child)))]
 
 
 @pytest.fixture(scope="session")
