@@ -24,6 +24,8 @@ from tunelab.study.rounds import ROUNDS, Rounds
 from tunelab.study.storage import JOURNAL
 from tunelab.study.study_file import STUDY, StudyFile
 from tunelab.tracking import MemoryTracker
+from tunelab.tracking.mirror_state import MirrorState
+from tunelab.tracking.spool import SPOOL
 from tunelab.trial import Result
 
 from .rig import held, wine
@@ -287,6 +289,41 @@ def check_kills(folder: Path, studies: int, kills: int) -> int:
 
 def test_an_engine_that_is_killed_anywhere_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     assert check_kills(tmp_path, studies=2, kills=3) >= 2
+
+
+def test_trials_that_trained_when_the_spool_was_lost_are_shown_once(tmp_path: Path) -> None:
+    """The study says again what it had said, with other times; MLflow has most of it."""
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    rounds = 0
+
+    def watch(snapshot: Snapshot) -> None:
+        """Stop three rounds after the first trials ended, when others train."""
+        nonlocal rounds
+        rounds += snapshot.done >= 4
+        if rounds == 3:
+            raise KeyboardInterrupt
+
+    settings = {"executor": "inline", "tracking_uri": store}
+    with pytest.raises(KeyboardInterrupt):
+        run(wine(epochs=6), trials=12, population=4, folder=tmp_path, watch=watch, **settings)
+    (home,) = tmp_path.glob("wine-*")
+    client, before = MlflowClient(store), MirrorState.load(home)
+    left = {number: client.get_run(run).info.status for number, run in before.runs.items()}
+    assert "KILLED" in left.values()
+    assert any(client.get_metric_history(before.runs[each], "lr") for each in left if left[each] == "KILLED")
+    (home / SPOOL).unlink()
+    study = resume(home, **settings)
+    assert study.mlflow_run_id == before.run_id
+    query = f"tags.`mlflow.parentRunId` = '{study.mlflow_run_id}'"
+    found = client.search_runs([study.mlflow_experiment_id], query)
+    shown = {int(each.data.tags["tunelab.trial"]): each for each in found}
+    assert len(found) == len(shown) == len(study.trials) == 12
+    for result in study.trials:
+        each = shown[result.trial.number]
+        assert each.info.status == "FINISHED"
+        for name, curve in result.curves.items():
+            points = [(point.step, point.value) for point in client.get_metric_history(each.info.run_id, name)]
+            assert points == list(zip(curve.epochs, curve.values, strict=True))
 
 
 @pytest.mark.soak

@@ -2,8 +2,19 @@
 
 from pathlib import Path
 
+from told import record
+
 from tunelab.tracking.known_events import KnownEvents
-from tunelab.tracking.spool import SPOOL, EpochReported, Spool, StudyClosed, TrialEnded, TrialStarted
+from tunelab.tracking.spool import (
+    SPOOL,
+    EpochReported,
+    Spool,
+    StudyBegan,
+    StudyClosed,
+    TrialEnded,
+    TrialStarted,
+    encode,
+)
 from tunelab.trial import Report, State, Trial
 
 
@@ -48,3 +59,17 @@ def test_what_was_interrupted_starts_again_and_tells_what_is_new(tmp_path: Path)
 def test_a_new_study_lacks_everything(tmp_path: Path) -> None:
     known = KnownEvents(tmp_path / SPOOL)
     assert all(map(known.lacks, (started(0), reported(0, 1), ended(0, State.FAILED), StudyClosed(1.0))))
+
+
+def test_a_spool_that_cannot_be_read_is_damaged(tmp_path: Path) -> None:
+    begin = encode(StudyBegan(record(tmp_path), "run.py", 1.0))
+    for text, damaged in (
+        (b"", False),
+        (begin, False),
+        (begin + encode(started(0)), False),
+        (begin + b"torn", False),  # it is dropped
+        (begin + b"torn\n" + encode(started(0)), True),
+        (encode(started(0)), True),
+    ):
+        (tmp_path / SPOOL).write_bytes(text)
+        assert KnownEvents(tmp_path / SPOOL).damaged is damaged

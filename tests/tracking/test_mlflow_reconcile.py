@@ -134,8 +134,9 @@ def test_notes_that_are_torn_are_looked_up(store: str, told: Path, client: Mlflo
     assert MirrorState.load(told).runs == notes.runs
 
 
+@pytest.mark.parametrize("damage", ["deleted", "spoiled"])
 def test_a_spool_that_was_lost_is_told_again_and_no_point_is_shown_twice(
-    store: str, folder: Path, client: MlflowClient
+    damage: str, store: str, folder: Path, client: MlflowClient
 ) -> None:
     """Told again, everything happens a little later than it did, but not in MLflow."""
     first = MLflowTracker()
@@ -146,7 +147,10 @@ def test_a_spool_that_was_lost_is_told_again_and_no_point_is_shown_twice(
         first.report(Report(1, epoch, 20 * epoch, metrics(1, epoch)), AT + 1 + epoch)
     first.close()
     wait_until(lambda: MirrorState.load(folder).stage is Stage.CLOSED)
+    text = (folder / SPOOL).read_bytes()
     (folder / SPOOL).unlink()
+    if damage == "spoiled":
+        (folder / SPOOL).write_bytes(text[:2000] + b"\0" * 100 + text[2100:])
     second = MLflowTracker()
     second.begin(record(folder), AT + 50)
     tell_trial(second, 0, State.COMPLETE, at=AT + 0.003)

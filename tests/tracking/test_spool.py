@@ -84,6 +84,22 @@ def test_a_torn_line_waits_and_is_dropped_by_the_next_engine(tmp_path: Path) -> 
     assert [line.event for line in reader.read()] == [EVENTS[4]]
 
 
+def test_a_damaged_line_is_left_out_and_counted(tmp_path: Path) -> None:
+    whole = [encode(event) for event in EVENTS[2:5]]
+    (tmp_path / SPOOL).write_bytes(whole[0] + b"\0" * 50 + b"\n" + whole[1] + b'{"event": \xff\n' + whole[2])
+    reader = SpoolReader(tmp_path / SPOOL)
+    lines = reader.read()
+    assert [line.event for line in lines] == EVENTS[2:5]
+    assert reader.damaged == 2
+    assert [line.event for line in SpoolReader(tmp_path / SPOOL, lines[1].start).read()] == EVENTS[3:5]
+    assert reader.read() == []
+
+
+def test_a_chunk_that_is_all_damaged_does_not_end_the_spool(tmp_path: Path) -> None:
+    (tmp_path / SPOOL).write_bytes(b"x" * 1_500_000 + b"\n" + encode(EVENTS[2]))
+    assert [line.event for line in SpoolReader(tmp_path / SPOOL).read()] == [EVENTS[2]]
+
+
 def test_an_unknown_event_is_named() -> None:
     with pytest.raises(ValueError, match="'dance'"):
         decode(b'{"event": "dance", "at": 1.0}')

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tunelab.tracking.spool import EpochReported, Event, SpoolReader, TrialEnded, TrialStarted
+from tunelab.tracking.spool import EpochReported, Event, SpoolReader, StudyBegan, TrialEnded, TrialStarted
 from tunelab.trial import State
 
 
@@ -13,15 +13,20 @@ class KnownEvents:
 
     Args:
         spool: the file; it may not be there yet.
+
+    Attributes:
+        damaged: whether not all of it can be read.
     """
 
     def __init__(self, spool: Path) -> None:
         self._ended: set[int] = set()
         self._epochs: dict[int, int] = {}
-        reader = SpoolReader(spool)
+        reader, first = SpoolReader(spool), None
         while spool.exists() and (lines := reader.read()):
+            first = first or lines[0].event
             for line in lines:
                 self._note(line.event)
+        self.damaged = reader.damaged > 0 or not isinstance(first, StudyBegan | None)
 
     def lacks(self, event: Event) -> bool:
         """Return whether an event is news."""

@@ -66,8 +66,12 @@ class MLflowTracker(Tracker):
         trusted = is_usable(self._uri)
         self._folder = study.folder
         study.folder.mkdir(parents=True, exist_ok=True)
-        self._known = KnownEvents(study.folder / SPOOL)
-        self._spool = Spool(study.folder / SPOOL)
+        spool = study.folder / SPOOL
+        self._known = KnownEvents(spool)
+        if self._known.damaged:  # who goes on with a study says all of it again
+            spool.replace(spool.with_name(f"{SPOOL}.damaged"))
+            self._known = KnownEvents(spool)
+        self._spool = Spool(spool)
         self._spool.append(StudyBegan(study, sys.argv[0], at))
         self._writer = WriterProcess(study.folder, self._uri)
         if not trusted:

@@ -60,6 +60,10 @@ class Writer:
     def run(self) -> bool:
         """Mirror until the study has ended, or its engine; return whether all of it is shown."""
         began = self._began()
+        if began is None:
+            self._state.stage, self._state.error = Stage.BROKEN, f"{self._spool} is damaged where it begins"
+            self._state.save(self._folder)
+            return False
         self._state = state = self._state.of(began.at, redacted(self._uri))
         ended = state.stage in (Stage.FINISHED, Stage.CLOSED)
         if ended and state.read == self._spool.stat().st_size and not self._thorough:
@@ -83,7 +87,12 @@ class Writer:
             reader, lines = self._reconciled(mirror), []
         self._follow(mirror, reader, lines)
         if mirror.in_doubt:
-            self._follow(mirror, self._reconciled(mirror), [])
+            reader = self._reconciled(mirror)
+            self._follow(mirror, reader, [])
+        if reader.damaged:
+            self._state.notes.append(
+                f"{reader.damaged} lines of {self._spool} are damaged; MLflow lacks what they said"
+            )
 
     def _reconciled(self, mirror: "StudyMirror") -> SpoolReader:
         """Compare MLflow with the spool; return where it is to be read from."""
@@ -91,6 +100,7 @@ class Writer:
         return SpoolReader(self._spool, self._state.keep)
 
     def _follow(self, mirror: "StudyMirror", reader: SpoolReader, lines: list[Line]) -> None:
+        """Mirror what there is and what comes, until the study has ended, or its engine."""
         while True:
             attended = self._attended  # asked before reading: what a killed engine wrote last is then read
             for line in lines:
@@ -133,11 +143,9 @@ class Writer:
         gc.freeze()  # two thousand modules that no collection need look at again
         return mirror
 
-    def _began(self) -> StudyBegan:
-        began = SpoolReader(self._spool).read()[0].event
-        if not isinstance(began, StudyBegan):
-            raise TypeError(f"a spool must begin with its study, not with {began}: {self._spool}")
-        return began
+    def _began(self) -> StudyBegan | None:
+        began = next((line.event for line in SpoolReader(self._spool).read()), None)
+        return began if isinstance(began, StudyBegan) else None
 
     def _is_anothers(self, line: Line) -> bool:
         """Return whether another engine goes on with the study here, whose writer waits until this one has left."""

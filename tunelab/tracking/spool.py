@@ -102,21 +102,37 @@ class Spool:
 
 
 class SpoolReader:
-    """The writer's end of the file: follows it from a byte `offset`."""
+    """The writer's end of the file: follows it from a byte `offset`.
+
+    Attributes:
+        offset: where it goes on.
+        damaged: lines that a disk has spoiled, and that were left out.
+    """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self._path = path
         self.offset = offset
+        self.damaged = 0
 
     def read(self) -> list[Line]:
         """Return the complete lines that were not returned yet, a chunk at most; a line in the making waits."""
-        with self._path.open("rb") as file:
-            file.seek(self.offset)
-            chunk = _whole_lines(file)
+        while True:
+            with self._path.open("rb") as file:
+                file.seek(self.offset)
+                chunk = _whole_lines(file)
+            lines = self._decoded(chunk)
+            if lines or not chunk:
+                return lines
+
+    def _decoded(self, chunk: bytes) -> list[Line]:
         lines = []
-        for text in chunk.splitlines(keepends=True):
-            lines.append(Line(decode(text), self.offset, self.offset + len(text)))
-            self.offset += len(text)
+        for text in chunk.split(b"\n")[:-1]:
+            stop = self.offset + len(text) + 1
+            try:
+                lines.append(Line(decode(text), self.offset, stop))
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                self.damaged += 1
+            self.offset = stop
         return lines
 
 
