@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from shown import children_of, curve, parent_of, wait_until
-from told import AT, EPOCHS, STATES, metrics, record, summary, tell_study, tell_trial, trial
+from told import AT, EPOCHS, metrics, record, summary, tell_study, tell_trial, trial
 
 from tunelab.tracking import MLflowTracker
 from tunelab.tracking.mirror_state import FILE, MirrorState, Stage
@@ -164,28 +164,3 @@ def test_a_spool_that_was_lost_is_told_again_and_no_point_is_shown_twice(
         for name in metrics(number, 1):
             expected = [(epoch, metrics(number, epoch)[name]) for epoch in range(1, EPOCHS + 1)]
             assert curve(client, run.info.run_id, name) == expected
-
-
-def test_both_processes_killed_leave_runs_that_sync_ends(store: str, folder: Path, client: MlflowClient) -> None:
-    """As a machine leaves them that loses its power."""
-    tracker = MLflowTracker()
-    tell_study(tracker, record(folder), STATES)
-    tracker.finish(summary(), AT + 100)
-    lines = (folder / SPOOL).read_bytes().splitlines(keepends=True)
-    (folder / SPOOL).write_bytes(b"".join(lines[:-3]))  # the last trial's last epoch and end, and the study's
-    state = MirrorState.load(folder)
-    last = len(STATES) - 1
-    state.stage, state.open, state.read = Stage.READY, {last}, (folder / SPOOL).stat().st_size
-    state.keep = sum(map(len, lines[: -3 - EPOCHS]))
-    state.save(folder)
-    for run in (state.runs[last], state.run_id or ""):
-        client.update_run(run, "RUNNING")
-    assert unsent(folder.parent) == [folder]
-    assert sync(folder, store) is None
-    assert {run.info.status for run in client.search_runs([state.experiment_id or ""], run_view_type=ViewType.ALL)} == {
-        "FINISHED", "KILLED", "FAILED",
-    }  # fmt: skip
-    shown = children_of(client)[last]
-    assert shown.data.tags["tunelab.reason"] == "the engine process ended"
-    assert sync(folder, store, thorough=True) is None
-    assert parent_of(client).info.status == "KILLED"
