@@ -264,7 +264,9 @@ def test_a_study_that_was_left_and_goes_on_keeps_its_runs(store: str, folder: Pa
     assert {number: run.info.run_id for number, run in children.items()} == mirror.runs
     for number in (1, 2):
         assert [step for step, _ in curve(client, mirror.runs[number], "val_loss")] == list(range(1, EPOCHS + 1))
+        assert "tunelab.reason" not in children[1].data.tags
     assert parent_of(client).info.status == "FINISHED"
+    assert "tunelab.reason" not in parent_of(client).data.tags
 
 
 def test_a_run_that_somebody_deleted_stops_nothing(store: str, folder: Path) -> None:

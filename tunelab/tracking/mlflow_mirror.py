@@ -59,6 +59,7 @@ class StudyMirror:
         """
         lost = self._patience.lost
         told = Told(spool)
+        self._study.delete_doubles()
         self._trials.settle(reconcile(self._client, self._patience, self._state, told, thorough=thorough), told.stop)
         self._trials.metric_names.update(dict.fromkeys(told.metric_names))
         self._noted, self._at, self._lost = self._state.read, told.at, lost

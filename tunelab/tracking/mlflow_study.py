@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec
 from uuid import NAMESPACE_URL, uuid5
@@ -98,6 +99,8 @@ class StudyRun:
     def resume(self) -> None:
         """Say that the study goes on."""
         self._request("status", self._client.update_run, self._run, status="RUNNING")
+        with suppress(RefusalError):  # where it has none
+            self._patience(self._client.delete_tag, self._run, "tunelab.reason")
 
     def finish(self, summary: Summary, at: float) -> None:
         """Say what came out, give the best trial its model, and end the run."""
@@ -172,6 +175,13 @@ class StudyRun:
         for run in found:
             self._restore(run)
         return str(found[0].info.run_id) if found else None
+
+    def delete_doubles(self) -> None:
+        """Delete what a request made that came late: another run of this study."""
+        query = f"tags.`tunelab.id` = '{self._identity}'"
+        for run in self._patience(self._client.search_runs, [self._state.experiment_id or ""], query):
+            if run.info.run_id != self._run:
+                self._patience(self._client.delete_run, run.info.run_id)
 
     def _restore(self, run: Run) -> None:
         if run.info.lifecycle_stage != "active":

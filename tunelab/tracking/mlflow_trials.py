@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -111,6 +112,8 @@ class TrialRuns:
         run = state.runs.get(number)
         if run and number not in state.open:
             self._patience(self._client.update_run, run, status="RUNNING")
+            with suppress(RefusalError):  # where it has none
+                self._patience(self._client.delete_tag, run, "tunelab.reason")
         epoch = state.epochs.get(number, 0)
         self._open[number] = _OpenTrial(trial, at, line, run, epoch, sent=at, compared=run is not None)
         if run:
