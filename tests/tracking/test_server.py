@@ -18,6 +18,7 @@ from told import AT, EPOCHS, record, summary, tell_trial
 from tunelab import Experiment
 from tunelab.errors import InputError, StoreError
 from tunelab.models import MLP
+from tunelab.study import Snapshot
 from tunelab.study.study_file import StudyFile
 from tunelab.tracking import MLflowTracker
 from tunelab.tracking.mirror_state import MirrorState
@@ -83,6 +84,23 @@ def test_a_study_that_ends_without_its_server_is_returned_and_has_ended(
         result.trial.number: result.value for result in study.trials
     }
     assert MirrorState.load(study.folder).registered == "models:/wine/1"
+
+
+def test_a_study_that_is_stopped_without_its_server_says_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunelab.tracking.writer_process._PATIENCE", 1.0)
+    experiment = Experiment(name="alone", data="wine", model=MLP(width=8), optimizer="adam", epochs=2)
+
+    def watch(snapshot: Snapshot) -> None:
+        raise KeyboardInterrupt
+
+    uri = server_that_answers_once()
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        experiment.run(trials=3, tracking_uri=uri, executor="inline", folder=tmp_path, watch=watch)
+    (note,) = stopped.value.__notes__
+    assert f"events wait in {tmp_path}/alone-1/spool.jsonl" in note
+    assert not StudyFile.load(tmp_path / "alone-1").finished
 
 
 def server_that_answers_once() -> str:
