@@ -28,3 +28,13 @@ def test_what_holds_for_another_spool_or_store(tmp_path: Path) -> None:
     lost = STATE.of(2.5, "sqlite:///x")
     assert lost == MirrorState(began=2.5, tracking_uri="sqlite:///x", run_id="a", runs={3: "b"})
     assert STATE.of(1.5, "sqlite:///y") == MirrorState(began=1.5, tracking_uri="sqlite:///y")
+
+
+def test_a_full_disk_keeps_what_was_noted_before(tmp_path: Path) -> None:
+    MirrorState().save(tmp_path)
+    (tmp_path / f"{FILE}.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        STATE.save(tmp_path)
+    assert MirrorState.load(tmp_path) == MirrorState()
+    STATE.save(tmp_path)
+    assert MirrorState.load(tmp_path) == STATE

@@ -12,7 +12,7 @@ def sync(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]",
+            metavar="STUDY",
             help="A study's name, as digits-3, or its folder: all that MLflow shows of it is compared with what it "
             "holds, and mended. Without it, what MLflow has not taken yet of any study is sent.",
             show_default=False,

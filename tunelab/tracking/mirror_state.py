@@ -83,11 +83,15 @@ class MirrorState:
         return self
 
     def save(self, folder: Path) -> None:
-        """Replace the file at once, so that a reader sees the old state or the new one."""
+        """Replace the file at once, so that a reader sees the old state or the new; a full disk keeps the old."""
         plain = asdict(self) | {"open": sorted(self.open)}
         fresh = folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(plain))
-        os.replace(fresh, folder / FILE)
+        try:
+            fresh.write_text(json.dumps(plain))
+            os.replace(fresh, folder / FILE)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 def _restored(plain: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,7 +161,8 @@ class Writer:
     def _note(self) -> None:
         now = time.monotonic()
         if now - self._saved > _NOTE:
-            self._state.save(self._folder)
+            with suppress(OSError):  # a full disk: what was noted before is enough to go on from
+                self._state.save(self._folder)
             self._saved = now
 
 

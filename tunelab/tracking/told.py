@@ -6,7 +6,6 @@ from pathlib import Path
 from tunelab.tracking.mlflow_names import accepted_keys
 from tunelab.tracking.spool import (
     EpochReported,
-    Event,
     Line,
     SpoolReader,
     StudyBegan,
@@ -38,7 +37,8 @@ class ToldTrial:
     epoch: int = 0
     points: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def _note(self, report: Report) -> None:
+    def report(self, report: Report) -> None:
+        """Take an epoch."""
         if report.epoch <= self.epoch:  # an earlier attempt's, told again
             return
         self.epoch = report.epoch
@@ -46,7 +46,8 @@ class ToldTrial:
             count, _ = self.points.get(name, (0, 0))
             self.points[name] = count + 1, report.epoch
 
-    def _end(self, event: TrialEnded) -> None:
+    def end(self, event: TrialEnded) -> None:
+        """Take its end."""
         self.state, self.reason = event.state, event.reason
         if event.state is State.COMPLETE and event.value is not None:
             self.points[OBJECTIVE] = 1, self.epoch
@@ -83,7 +84,7 @@ class Told:
         return [name for name in names if name != OBJECTIVE]
 
     def _note(self, line: Line) -> None:
-        event: Event = line.event
+        event = line.event
         self.at = event.at
         match event:
             case TrialStarted(trial):
@@ -92,11 +93,11 @@ class Told:
                 self._open.add(trial.number)
             case EpochReported(report):
                 if report.trial in self._open:
-                    self.trials[report.trial]._note(report)
+                    self.trials[report.trial].report(report)
             case TrialEnded(number):
                 if number in self._open:
                     self._open.discard(number)
-                    self.trials[number]._end(event)
+                    self.trials[number].end(event)
             case StudyBegan():
                 self.last_word = line
             case StudyFinished() | StudyClosed():
