@@ -36,7 +36,7 @@ def test_it_goes_on_with_the_last_that_is_unfinished_or_the_one_that_is_named(
     tunelab: Tunelab, file: str, tmp_path: Path
 ) -> None:
     for seed in range(3):
-        done = tunelab("run", f"{file}:bowl", "--trials", "8", "--seed", str(seed), "--json")
+        done = tunelab("run", f"{file}:bowl", "--trials", "8", "--seed", str(seed), "--executor", "inline", "--json")
         assert done.returncode == 0, done.stderr
     studies = [tmp_path / "studies" / f"bowl-{number}" for number in (1, 2)]
     whole = [(home / "rounds.jsonl").read_text() for home in studies]
