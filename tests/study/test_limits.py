@@ -305,6 +305,24 @@ def test_a_loop_that_hangs_fails_and_cleans_up_if_its_code_comes_back(
     assert (len(processes) == 1) == ("native" not in how), "native code takes its process with it"
 
 
+@as_experiment(pause=Choice(0.0, 0.1), minimize="loss")
+def untidy(trial: Trial) -> Iterator[dict[str, float]]:
+    try:
+        for epoch in range(30):
+            time.sleep(trial.params["pause"])  # type: ignore[arg-type]
+            yield {"loss": 1 / (1 + epoch)}
+    finally:
+        if trial.params["pause"]:
+            hang()
+
+
+def test_a_loop_that_hangs_as_it_cleans_up_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOW, "native")
+    study = search(untidy, tmp_path, trials=4, sampler="random", executor="process", workers=1, trial_timeout=1.0)
+    assert states(study) == {0.0: {State.COMPLETE}, 0.1: {State.FAILED}}
+    assert all(str(each.why).startswith(TOLD) for each in failed(study))
+
+
 def test_a_study_that_is_resumed_after_some_hung_in_one_population_ends_as_without_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
