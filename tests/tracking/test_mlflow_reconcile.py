@@ -53,13 +53,18 @@ def sql(store: str, *statements: str) -> None:
     connection.close()
 
 
-def test_what_is_right_is_left_alone(store: str, told: Path, client: MlflowClient) -> None:
+def test_what_is_right_is_left_alone(
+    store: str, told: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where MLflow's variables name another experiment by now."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
     before, model = plain(client), MirrorState.load(told)
     assert sync(told, store, thorough=True) is None
     assert plain(client) == before
     after = MirrorState.load(told)
     assert (after.runs, after.stage, after.read, after.open) == (model.runs, Stage.FINISHED, model.read, set())
     assert (told / "mlflow.log").read_text() == ""
+    assert client.get_experiment_by_name("elsewhere") is None
 
 
 def test_everything_that_can_be_wrong_is_mended(store: str, told: Path, client: MlflowClient) -> None:

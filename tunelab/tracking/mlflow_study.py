@@ -47,8 +47,11 @@ class StudyRun:
     def open(self) -> bool:
         """Find the study's run or create it; return whether it was there before. A run that was deleted is restored."""
         state, before = self._state, self._state.run_id
+        state.run_id = self._noted()
+        if state.run_id:
+            return True
         state.experiment_id = self._patience(experiment_id, self._client, self._study.experiment)
-        state.run_id = self._noted() or self._patience(self._find)
+        state.run_id = self._patience(self._find)
         if state.run_id:
             return True
         state.run_id = self._patience(self._create)
@@ -164,6 +167,7 @@ class StudyRun:
             run = self._patience(self._client.get_run, self._state.run_id)
         except RefusalError:
             return None
+        self._state.experiment_id = str(run.info.experiment_id)  # whatever MLflow's variables say by now
         self._patience(self._restore, run)
         if run.data.tags.get("tunelab.id") != self._identity:  # its spool was lost
             self._patience(self._client.set_tag, run.info.run_id, "tunelab.id", self._identity)
