@@ -57,7 +57,7 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -
     wrong = tunelab(tmp_path, "resume", "oen-1")
     assert wrong.returncode == 2
     assert (
-        "oen-1 is no study's folder: it has no study.json; studies: did you mean 'one-1'? Known: one-1" in wrong.stderr
+        "oen-1 is no study's folder: it has no study.json; in studies: did you mean 'one-1'? Known: one-1" in wrong.stderr
     )
     inside = tunelab(tmp_path / "studies", "resume", "one-1")
     assert inside.returncode == 2

@@ -152,7 +152,7 @@ def cut(folder: Path) -> Path:
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
     home = cut(tmp_path)
-    with pytest.raises(StoreError, match=rf"other is no study's folder: it has no {STUDY}; in .* are {home.name}"):
+    with pytest.raises(StoreError, match=rf"other is no study's folder: it has no {STUDY}; in .*: Known: {home.name}"):
         resume(tmp_path / "other")
     with held_folder(home), pytest.raises(StoreError, match=f"{home.name} is running; wait until it has ended"):
         resume(home, tracker=MemoryTracker())

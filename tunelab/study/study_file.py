@@ -97,7 +97,7 @@ def _others(folder: Path) -> str:
     """Return which studies there are beside a folder that is none."""
     known = [path.parent.name for path in folder.parent.glob(f"*/{STUDY}")]
     if known:
-        return f"{folder.parent}: {suggestion(folder.name, known)}"
+        return f"in {folder.parent}: {suggestion(folder.name, known)}"
     return f"there are no studies in {folder.parent.absolute()}: run where they are, or say so by --folder"
 
 
