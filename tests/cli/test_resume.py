@@ -56,9 +56,7 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -
     assert tunelab(tmp_path, "run", "two.py:one", "--trials", "2", "--json").returncode == 0
     wrong = tunelab(tmp_path, "resume", "oen-1")
     assert wrong.returncode == 2
-    assert (
-        "oen-1 is no study's folder: it has no study.json; in studies: did you mean 'one-1'? Known: one-1" in wrong.stderr
-    )
+    assert "oen-1 is no study's folder: it has no study.json; in studies: did you mean 'one-1'?" in wrong.stderr
     inside = tunelab(tmp_path / "studies", "resume", "one-1")
     assert inside.returncode == 2
     assert f"there are no studies in {tmp_path}/studies/studies: run where they are" in inside.stderr
@@ -89,16 +87,24 @@ other = Experiment(name="other", data="mine.csv", model=MLP(width=4), optimizer=
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Return the folder of a study of a person's file that has not ended."""
-    (tmp_path / "mine.py").write_text(OWN)
-    (tmp_path / "mine.csv").write_text(CSV)
-    done = tunelab(tmp_path, "run", "mine.py:mine", "--trials", "2", "--json")
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a person's file, and a study of it that has not ended."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    (folder / "mine.py").write_text(OWN)
+    (folder / "mine.csv").write_text(CSV)
+    done = tunelab(folder, "run", "mine.py:mine", "--trials", "2", "--json")
     assert done.returncode == 0, done.stderr
-    home = tmp_path / "studies" / "mine-1"
-    (home / "study.json").write_text((home / "study.json").read_text().replace('"finished": true', '"finished": false'))
-    return home
+    file = folder / "studies" / "mine-1" / "study.json"
+    file.write_text(file.read_text().replace('"finished": true', '"finished": false'))
+    return folder
+
+
+@pytest.fixture
+def home(unfinished: Path, tmp_path: Path) -> Path:
+    """Return the folder of such a study, which the test may change."""
+    shutil.copytree(unfinished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "studies" / "mine-1"
 
 
 def test_data_that_were_edited_are_refused_until_they_are_back(home: Path, tmp_path: Path) -> None:
