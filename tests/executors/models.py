@@ -85,3 +85,11 @@ class Carrier(LayerModel):
 def slow_bowl(point: np.ndarray) -> float:
     time.sleep(0.02)
     return float(point @ point)
+
+
+def forking_bowl(point: np.ndarray) -> float:
+    """Leave a process behind that outlives this one, then end it."""
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    os._exit(3)

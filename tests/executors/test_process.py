@@ -198,6 +198,17 @@ def test_close_is_quick_also_in_the_middle_of_a_long_step_and_leaves_nothing() -
     gc.collect()  # a pipe left open would warn here, and warnings are errors
 
 
+def test_the_end_of_a_worker_is_seen_though_a_process_that_it_forked_lives_on() -> None:
+    forking = Function(f=models.forking_bowl, start=(1.0,))
+    with ProcessExecutor(job(varied(data=None, model=forking, optimizer=Choice("sgd"), steps_per_epoch=1))) as executor:
+        executor.send(Orders((Trial(0, 0, PLAIN | {"batch_size": 32}),)))
+        try:
+            with pytest.raises(WorkerError, match="ended with code 3"):
+                _within(10, executor)
+        finally:
+            os.killpg(executor._worker.pid, signal.SIGKILL)
+
+
 def test_close_is_quick_before_the_worker_has_started() -> None:
     began = time.perf_counter()
     executor = ProcessExecutor(job(experiment(MLP(width=2))))

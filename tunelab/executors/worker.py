@@ -77,6 +77,12 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+
+    def let_go() -> None:  # the engine sees the end of this process by these, and what a person forks may outlive it
+        for pipe in (orders, progress):
+            os.dup2(0, pipe.fileno(), inheritable=False)
+
+    os.register_at_fork(after_in_child=let_go)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a line that is printed is seen at once
     return orders, progress
