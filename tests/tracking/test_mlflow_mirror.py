@@ -8,13 +8,15 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from shown import children_of, curve, parent_of
-from told import AT, EPOCHS, metrics, record, summary, tell_trial
+from told import AT, EPOCHS, metrics, record, summary, tell_trial, trial
 
 from tunelab.contracts import Tracker
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.mlflow_mirror import StudyMirror
 from tunelab.tracking.mlflow_patience import Patience
+from tunelab.tracking.mlflow_writer import Writer
 from tunelab.tracking.spool import (
     SPOOL,
     EpochReported,
@@ -138,3 +140,30 @@ def test_nothing_is_done_twice_and_nothing_is_left_out(
     for number, run in children.items():
         points = [(epoch, metrics(number, epoch)["val_loss"]) for epoch in range(1, EPOCHS + 1)]
         assert curve(client, run.info.run_id, "val_loss") == points
+
+
+class Shaky(MlflowClient):
+    """Gives no answer to the first request to end a run."""
+
+    is_lost = False
+
+    def set_terminated(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.is_lost:
+            self.is_lost = True
+            raise MlflowException("no answer", error_code=TEMPORARILY_UNAVAILABLE)
+        return super().set_terminated(*args, **kwargs)
+
+
+def test_what_a_killed_engine_left_is_ended_though_an_answer_was_lost_meanwhile(
+    store: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = SpoolTracker(folder)
+    tracker.begin(record(folder, data=None), AT)
+    tracker.start(trial(0), AT + 1)
+    tracker.report(Report(0, 1, 10, metrics(0, 1)), AT + 2)
+    tracker.close()
+    client = Shaky(store)
+    monkeypatch.setattr("tunelab.tracking.mlflow_mirror.open_store", lambda _: client)
+    assert Writer(folder, store, None).run()
+    assert client.is_lost
+    assert {run.info.status for run in (parent_of(client), *children_of(client).values())} == {"KILLED"}

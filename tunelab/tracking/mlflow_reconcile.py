@@ -121,6 +121,7 @@ def _set_bounds(client: MlflowClient, patience: Patience, state: MirrorState, to
     if state.refused or state.notes or not _has_params(client, patience, state):
         state.read = 0
         state.refused, state.notes = [], []
+    state.stage = Stage.READY  # unless nothing is left to say: what is said once more needs an end once more
     due = [trial.line for number, trial in told.trials.items() if number not in settled]
     if isinstance(word.event, StudyFinished | StudyClosed) and state.read >= word.stop:
         if due or not _has_status(client, patience, state, word.event):
