@@ -169,3 +169,27 @@ def test_a_spool_that_was_lost_is_told_again_and_no_point_is_shown_twice(
         for name in metrics(number, 1):
             expected = [(epoch, metrics(number, epoch)[name]) for epoch in range(1, EPOCHS + 1)]
             assert curve(client, run.info.run_id, name) == expected
+
+
+def test_notes_that_are_newer_than_the_spool_are_looked_up(store: str, folder: Path, client: MlflowClient) -> None:
+    """A machine that goes down may lose the spool's last lines, and keep what was noted of them."""
+    tracker = MLflowTracker()
+    tracker.begin(record(folder, data=None), AT)
+    for number in range(6):
+        tell_trial(tracker, number, State.COMPLETE)
+    tracker.close()
+    assert sync(folder, store) is None
+    lines = (folder / SPOOL).read_bytes().splitlines(keepends=True)
+    (folder / SPOOL).write_bytes(b"".join(lines[:-13]))  # the last word, and the last two trials
+    assert sync(folder, store) is None
+    assert unsent(folder.parent) == []
+    tracker = MLflowTracker()
+    tracker.begin(record(folder, data=None), AT)
+    for number in range(8):
+        tell_trial(tracker, number, State.COMPLETE)
+    mirror = tracker.finish(summary((State.COMPLETE,) * 8), AT + 100)
+    assert (mirror.notes, mirror.incomplete) == ((), None)
+    assert unsent(folder.parent) == []
+    assert {run.info.status for run in (parent_of(client), *children_of(client).values())} == {"FINISHED"}
+    for run in children_of(client).values():
+        assert [epoch for epoch, _ in curve(client, run.info.run_id, "val_loss")] == list(range(1, EPOCHS + 1))

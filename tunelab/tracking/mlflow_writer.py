@@ -19,7 +19,7 @@ from tunelab.credentials import concealed, redacted
 from tunelab.tracking.log_stream import LogStream
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.process_lock import process_lock
-from tunelab.tracking.spool import SPOOL, Line, SpoolReader, StudyBegan, TrialStarted
+from tunelab.tracking.spool import SPOOL, Line, SpoolReader, StudyBegan, TrialStarted, starts_line
 from tunelab.tracking.tracking_uri import is_server, split_credentials, sqlite_file
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Writer:
             self._state.save(self._folder)
             return False
         self._state = state = self._state.of(began.at, redacted(self._uri))
+        if not starts_line(self._spool, state.read):  # what was noted is newer than the spool
+            state.read = state.keep = 0
         ended = state.stage in (Stage.FINISHED, Stage.CLOSED)
         if ended and state.read == self._spool.stat().st_size and not self._thorough:
             return True

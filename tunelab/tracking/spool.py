@@ -136,6 +136,13 @@ class SpoolReader:
         return lines
 
 
+def starts_line(spool: Path, offset: int) -> bool:
+    """Return whether a line starts there, or may: not beyond the end that a machine which went down has lost."""
+    with spool.open("rb") as file:
+        file.seek(max(offset - 1, 0))
+        return offset == 0 or file.read(1) == b"\n"
+
+
 def encode(event: Event) -> bytes:
     """Return an event's line; NaN and infinities survive, as Python's JSON spells them.
 
