@@ -1,6 +1,8 @@
 """Where a study trains, by name."""
 
 import os
+import re
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,9 @@ def test_a_place_is_named_or_given(given: Place) -> None:
     assert place(found) is found
 
 
-@pytest.mark.parametrize("wrong", ["proces", 3])
-def test_what_is_no_place_is_refused(wrong: Place) -> None:
-    with pytest.raises(ExperimentError, match=rf"no executor named {wrong!r}; .*Known: inline, process, ray"):
+@pytest.mark.parametrize("wrong", ["proces", 3, ["process"], Ray])
+def test_what_is_no_place_is_refused(wrong: Any) -> None:
+    with pytest.raises(
+        ExperimentError, match=rf"no executor named {re.escape(repr(wrong))}; .*Known: inline, process, ray"
+    ):
         place(wrong)

@@ -94,11 +94,11 @@ def place(where: Where) -> Place:
     """Return a place by its name, or as it is given.
 
     Raises:
-        ExperimentError: no place has this name.
+        ExperimentError: no place has this name, or what is given is none.
     """
-    if isinstance(where, Place):
+    if isinstance(where, Place) and not isinstance(where, type):
         return where
-    if where not in PLACES:
+    if not (isinstance(where, str) and where in PLACES):
         raise ExperimentError(f"no executor named {where!r}; {suggestion(str(where), PLACES)}")
     return PLACES[where]
 
