@@ -1,6 +1,7 @@
 """Models and functions that look at the worker they are in, or spoil it."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -93,3 +94,20 @@ def forking_bowl(point: np.ndarray) -> float:
         time.sleep(60)
         os._exit(0)
     os._exit(3)
+
+
+def ending_bowl(point: np.ndarray) -> float:
+    """Return how a process ends that was forked here and told to."""
+    fork = multiprocessing.get_context("fork")
+    ready, sender = fork.Pipe(duplex=False)
+
+    def wait() -> None:
+        sender.send(True)
+        time.sleep(60)
+
+    child = fork.Process(target=wait)
+    child.start()
+    ready.recv()
+    child.terminate()
+    child.join()
+    return float(child.exitcode or 0)

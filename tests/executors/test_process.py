@@ -209,6 +209,15 @@ def test_the_end_of_a_worker_is_seen_though_a_process_that_it_forked_lives_on() 
             os.killpg(executor._worker.pid, signal.SIGKILL)
 
 
+def test_a_process_that_a_worker_forked_ends_as_any_other_when_it_is_told_to(capfd: pytest.CaptureFixture[str]) -> None:
+    ending = Function(f=models.ending_bowl, start=(1.0,))
+    with ProcessExecutor(job(varied(data=None, model=ending, optimizer=Choice("sgd"), steps_per_epoch=1))) as executor:
+        executor.send(Orders((Trial(0, 0, PLAIN | {"batch_size": 32}),)))
+        (report,) = _within(20, executor).reports
+    assert report.metrics["loss"] == -signal.SIGTERM
+    assert capfd.readouterr().err == ""
+
+
 def test_close_is_quick_before_the_worker_has_started() -> None:
     began = time.perf_counter()
     executor = ProcessExecutor(job(experiment(MLP(width=2))))

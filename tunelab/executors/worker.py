@@ -22,9 +22,13 @@ class Leaving:
 
     def __init__(self) -> None:
         self.due = False
+        self._process = os.getpid()
         signal.signal(signal.SIGTERM, self._take)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # one that a person's code forked, and ends
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         self.due = True
         raise KeyboardInterrupt
 
