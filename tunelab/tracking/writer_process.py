@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +97,8 @@ class WriterProcess:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self._process.returncode = 0  # it outlives us on purpose: no warning that it still runs
+            waiting = threading.Thread(target=self._process.wait, name="tunelab-writer", daemon=True)
+            waiting.start()  # it may outlive us on purpose; if we outlive it, it is not to stay a zombie
 
     @property
     def state(self) -> MirrorState:
