@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 FILE = """
 from tunelab import Choice, Experiment
@@ -35,6 +36,7 @@ def test_it_finds_the_experiment_where_it_was_and_ends_the_study(tmp_path: Path)
     (tmp_path / "two.py").write_text(FILE)
     code = "from tunelab.cli import main; main()"
     command = [sys.executable, "-c", code, "run", "two.py:other", "--trials", "6", "--json"]
+    command += ["--tracking-uri", "sqlite:///own.db"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     rounds = tmp_path / "studies" / "other-1" / "rounds.jsonl"
     while not rounds.exists():
@@ -46,6 +48,10 @@ def test_it_finds_the_experiment_where_it_was_and_ends_the_study(tmp_path: Path)
     busy = tunelab(tmp_path, "resume", "other-1", "--json")
     assert busy.returncode == 0, busy.stderr
     assert json.loads(busy.stdout.splitlines()[-1])["complete"] == 6
+    assert not (tmp_path / "mlflow.db").exists(), "it goes on in the MLflow that shows it"
+    runs = MlflowClient(f"sqlite:///{tmp_path}/own.db").search_runs(["1"])
+    assert len(runs) == 7
+    assert {run.info.status for run in runs} == {"FINISHED"}
     again = tunelab(tmp_path, "resume", "other-1")
     assert again.returncode == 2
     assert "error: other-1 has ended, so there is nothing to resume" in again.stderr

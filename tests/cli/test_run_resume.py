@@ -1,6 +1,7 @@
 """`tunelab run FILE --resume`: what `tunelab resume` does, by the experiment's file."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def test_it_goes_on_with_the_last_that_is_unfinished_or_the_one_that_is_named(
     whole = [(home / "rounds.jsonl").read_text() for home in studies]
     for home in studies:
         cut_off(home, 2)
+    refused = shutil.copytree(studies[1], tmp_path / "studies" / "bowl-4")
+    (refused / "rounds.jsonl").unlink()  # it was refused before anything trained
     (tmp_path / "read.txt").unlink()
     last = tunelab("run", f"{file}:bowl", "--resume", "--json")
     assert last.returncode == 0, last.stderr
@@ -57,7 +60,7 @@ def test_it_goes_on_with_the_last_that_is_unfinished_or_the_one_that_is_named(
     ended = tunelab("run", f"{file}:bowl", "--resume")
     assert ended.returncode == 2
     assert "no study of bowl is unfinished: the last, bowl-3, has ended; run it without --resume" in ended.stderr
-    assert sorted(path.name for path in (tmp_path / "studies").iterdir()) == ["bowl-1", "bowl-2", "bowl-3"]
+    assert sorted(path.name for path in (tmp_path / "studies").iterdir()) == [f"bowl-{n}" for n in range(1, 5)]
 
 
 @pytest.mark.parametrize(

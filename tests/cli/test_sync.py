@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from tunelab.study.folder import held
 from tunelab.study.study_file import StudyFile
 from tunelab.tracking.mirror_state import MirrorState, Stage
 
@@ -67,10 +68,26 @@ def test_who_does_not_wait_for_mlflow_has_the_study_and_sends_it_later(
     os.kill(MirrorState.load(home).writer, signal.SIGKILL)  # it would try for another minute
     (tmp_path / "studies" / "empty-1").mkdir()
     (tmp_path / "studies" / "empty-1" / "spool.jsonl").touch()
-    assert tunelab("sync").stdout == "wine-1: sent\n"
+    running = tunelab("sync", "--tracking-uri", "sqlite:///own.db")
+    assert running.stdout == "wine-1: MLflow shows all of it\n"
+    assert f"wine-1: comparing with sqlite:///{tmp_path}/own.db ..." in running.stderr
     assert MirrorState.load(home).stage is Stage.FINISHED
-    assert tunelab("sync").stdout == "MLflow shows every study of studies; there is nothing to send.\n"
-    assert tunelab("sync", "wine-1").stdout == "wine-1: MLflow shows all of it\n"
+    assert tunelab("sync").stdout == "MLflow shows all that the studies in studies hold; there is nothing to send.\n"
+    again = tunelab("sync", "wine-1")
+    assert again.stdout == "wine-1: MLflow shows all of it\n"
+    assert f"comparing with sqlite:///{tmp_path}/own.db ..." in again.stderr, "where it is shown, and nowhere else"
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_study_that_runs_sends_by_itself(tunelab: Tunelab, tmp_path: Path) -> None:
+    home = tmp_path / "studies" / "wine-1"
+    home.mkdir(parents=True)
+    (home / "spool.jsonl").write_text("{}\n")
+    with held(home):
+        wanted, every = tunelab("sync", "wine-1"), tunelab("sync")
+    assert (wanted.returncode, every.returncode) == (2, 0)
+    assert "wine-1 is running; wait until it has ended, or stop it" in wanted.stderr
+    assert "wine-1 is running; wait until it has ended, or stop it; it sends by itself" in every.stderr
 
 
 def test_a_study_that_is_not_there_is_told_with_those_that_are(tunelab: Tunelab, tmp_path: Path) -> None:
@@ -78,7 +95,7 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tunelab: Tunelab,
     (tmp_path / "studies" / "wine-1" / "spool.jsonl").touch()
     wrong = tunelab("sync", "wnie-1")
     assert wrong.returncode == 2
-    assert "studies/wnie-1 has no spool.jsonl. In studies are: wine-1" in " ".join(wrong.stderr.split())
+    assert "studies/wnie-1 is no study that MLflow was to show: it has no spool.jsonl; in studies: did you mean 'wine-1'?" in " ".join(wrong.stderr.split())
 
 
 def test_a_store_that_does_not_open_is_told(tunelab: Tunelab, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tunelab.checkpoint import Checkpoint
 from tunelab.errors import AllTrialsFailed, ExperimentError, RunError
 from tunelab.loop import Loop
 from tunelab.optimizers import SGD, Adam
-from tunelab.study import Snapshot
+from tunelab.study import Snapshot, resume
 from tunelab.tracking.memory import MemoryTracker
 from tunelab.trial import STOPPED, State
 
@@ -367,3 +367,20 @@ def test_curves_are_those_of_the_loop_alone(tmp_path: Path) -> None:
     study = search(descent, tmp_path, trials=6, executor="process")
     for result in study.trials:
         assert curves_of(result)["loss"] == [report["loss"] for report in descent(result.trial)]
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_loop_that_was_changed_goes_on_and_the_study_says_so(is_changed: bool, tmp_path: Path) -> None:
+    def changed(trial: Trial) -> Iterator[Any]:
+        yield from descent.function(trial)
+
+    def watch(snapshot: Snapshot) -> None:
+        if snapshot.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(descent, tmp_path, trials=6, watch=watch)
+    loop = Loop.from_json(descent.to_json(), function=changed) if is_changed else descent
+    study = resume(tmp_path / "descent-1", loop, executor="inline", tracker=MemoryTracker())
+    said = "the function of descent has changed since descent-1 began: compare its trials with care"
+    assert study.notes == ((said,) if is_changed else ())

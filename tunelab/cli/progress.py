@@ -56,6 +56,7 @@ class PlainLines:
         self._scope = scope
         self._due = 0.0
         self._last: Snapshot | None = None
+        self._waited: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +73,7 @@ class PlainLines:
             self._wait(snapshot)
             return
         if self._last is None:
-            print(f"{snapshot.study}: {snapshot.total or 'many'} trials to go", file=sys.stderr, flush=True)
+            print(f"{snapshot.study}: {to_go(snapshot)}", file=sys.stderr, flush=True)
             self._due = time.monotonic() + EVERY
         self._last = snapshot
         if time.monotonic() >= self._due:
@@ -80,9 +81,17 @@ class PlainLines:
             print(line(snapshot, self._scope), file=sys.stderr, flush=True)
 
     def _wait(self, snapshot: Snapshot) -> None:
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + EVERY
-            print(f"{snapshot.study}: {waiting(snapshot)}", file=sys.stderr, flush=True)
+        if time.monotonic() >= self._due and snapshot.shown != self._waited:
+            self._due, self._waited = time.monotonic() + EVERY, snapshot.shown
+            print(f"{snapshot.study}: {waiting(snapshot)}; Ctrl-C loses nothing", file=sys.stderr, flush=True)
+
+
+def to_go(snapshot: Snapshot) -> str:
+    """Return how many trials are to come; of a study that goes on, out of how many."""
+    if snapshot.total is None:
+        return "many trials to go"
+    left = snapshot.total - snapshot.done
+    return f"{left} of {snapshot.total} trials to go" if snapshot.done else f"{left} trials to go"
 
 
 def waiting(snapshot: Snapshot) -> str:

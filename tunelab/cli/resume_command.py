@@ -97,6 +97,7 @@ def go_on(
     from tunelab.study.resume import experiment_of
     from tunelab.study.study_file import StudyFile
     from tunelab.study.suggest import searched
+    from tunelab.tracking.study_uri import study_uri
 
     timeout = StudyFile.load(home).timeout
     experiment = experiment_of(home, given)
@@ -115,7 +116,7 @@ def go_on(
         print_notes(found, err=True)
         typer.echo(json_line(found, STARTED, watch.first_trial_s))
     else:
-        print_study(found, scope, STARTED, ui_hint(tracking_uri, home.parent))
+        print_study(found, scope, STARTED, ui_hint(study_uri(home, tracking_uri), home.parent))
     check_shown(found)
 
 

@@ -24,18 +24,30 @@ def sync(
 ) -> None:
     """Bring MLflow in line with what studies hold, after a server was away or a machine went down."""
     with exit_codes(debug=debug):
-        from tunelab.errors import TrackingError
+        from tunelab.credentials import redacted
+        from tunelab.errors import StoreError, TrackingError
+        from tunelab.study.folder import held
+        from tunelab.tracking.study_uri import study_uri
         from tunelab.tracking.sync import home_of, unsent
         from tunelab.tracking.sync import sync as send
 
         homes = unsent(folder) if study is None else [home_of(study, folder)]
         if not homes:
-            typer.echo(f"MLflow shows every study of {folder}; there is nothing to send.")
+            typer.echo(f"MLflow shows all that the studies in {folder} hold; there is nothing to send.")
         left = {}
         for home in homes:
-            why = send(home, tracking_uri, thorough=study is not None)
+            uri = study_uri(home, tracking_uri)
+            try:
+                with held(home):
+                    typer.echo(f"{home.name}: comparing with {redacted(uri)} ...", err=True)
+                    why = send(home, uri, thorough=study is not None)
+            except StoreError as error:
+                if study is not None:
+                    raise
+                typer.echo(f"{error}; it sends by itself", err=True)
+                continue
             if why is None:
-                typer.echo(f"{home.name}: {'sent' if study is None else 'MLflow shows all of it'}")
+                typer.echo(f"{home.name}: MLflow shows all of it")
             else:
                 left[home.name] = why
         if left:

@@ -55,8 +55,10 @@ def ui(
 
 def ui_hint(tracking_uri: str | None, folder: Path) -> list[str]:
     """Return the command that opens MLflow on a study, without the password of a tracking URI."""
+    from tunelab.tracking.tracking_uri import resolve_tracking_uri
+
     command = ["tunelab", "ui"]
-    if tracking_uri is not None:
+    if tracking_uri is not None and resolve_tracking_uri(tracking_uri) != resolve_tracking_uri():
         command += ["--tracking-uri", redacted(tracking_uri)]
     if folder != FOLDER:
         command += ["--folder", str(folder)]

@@ -48,6 +48,7 @@ def main() -> None:
     except EOFError:  # the engine is gone
         pass
     except TunelabError as error:  # a device that is not here
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it leaves by itself, once this is said
         pickle.dump(error, progress, protocol=5)
         progress.flush()
     except KeyboardInterrupt:

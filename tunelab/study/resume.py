@@ -11,19 +11,20 @@ from tunelab.contracts import Tracker
 from tunelab.errors import ExperimentError
 from tunelab.executors.by_name import Where, check_memory, place
 from tunelab.experiments import Experiment
-from tunelab.searchable import Searchable
+from tunelab.loop import Loop
+from tunelab.searchable import Searchable, json_fields
 from tunelab.study.engines import other_engines
 from tunelab.study.folder import folders, held
 from tunelab.study.ledger import Snapshot
 from tunelab.study.plan import Plan
 from tunelab.study.pruners import Pruner, pruner_of
 from tunelab.study.regimes import regime_of
-from tunelab.study.rounds import Rounds
+from tunelab.study.rounds import ROUNDS, Rounds
 from tunelab.study.samplers import Sampler, sampler_of, sampler_seed
 from tunelab.study.search import search_by
 from tunelab.study.storage import JOURNAL, open_storage
 from tunelab.study.study import Study
-from tunelab.study.study_file import STUDY, StudyFile, searched_json
+from tunelab.study.study_file import StudyFile, searched_json
 from tunelab.tracking.mlflow_tracker import MLflowTracker
 from tunelab.trial import DataRecord
 
@@ -63,7 +64,10 @@ def resume(
     home = Path(folder)
     file = StudyFile.load(home)
     if file.finished:
-        raise ExperimentError(f"{home.name} has ended, so there is nothing to resume; run its experiment once more")
+        raise ExperimentError(
+            f"{home.name} has ended, so there is nothing to resume; for more trials: "
+            f"tunelab run FILE --extend {home.name}"
+        )
     where = place(executor)
     check_memory(where, file.worker_memory)
     searched = experiment_of(home, experiment)
@@ -76,7 +80,8 @@ def resume(
         known = tuple(Rounds(home).known())
         regime = regime_of(searched, file.population)
         _check_data(home, file.data, regime.data)
-        plan = Plan(file, wanted, searched, made, judge, regime, home, url, where, source_file)
+        notes = _changes(experiment, home)
+        plan = Plan(file, wanted, searched, made, judge, regime, home, url, where, source_file, notes=notes)
         _forget(home, url)
         mirror = tracker if tracker is not None else MLflowTracker(tracking_uri)
         return search_by(plan, mirror, watch, known)
@@ -88,7 +93,7 @@ def last_unfinished(root: Path, experiment: str) -> Path:
     Raises:
         ExperimentError: all have, or there is none.
     """
-    known = [home for home in folders(root, experiment) if (home / STUDY).exists()]
+    known = [home for home in folders(root, experiment) if (home / ROUNDS).exists()]  # others never began to train
     for home in known:
         if not StudyFile.load(home).finished:
             return home
@@ -116,6 +121,13 @@ def experiment_of(home: Path, given: Searchable | None) -> Searchable:
             f"{home.name} is a study of {found.name}, and {given.name} was given; give the one that it began with"
         )
     return found
+
+
+def _changes(given: Searchable | None, home: Path) -> tuple[str, ...]:
+    """Return what is to be said of a loop whose function is another than it was when the study began."""
+    if isinstance(given, Loop) and given.source != json_fields(searched_json(home)).get("source"):
+        return (f"the function of {given.name} has changed since {home.name} began: compare its trials with care",)
+    return ()
 
 
 def _restored(experiment: Searchable | None, text: str, home: Path) -> Searchable:

@@ -177,7 +177,8 @@ def _check_settings(numbers: Mapping[str, float | None], seed: int) -> None:
     for name, value in numbers.items():
         kind, wanted = (int | float, "a number") if name in SECONDS else (int, "a whole number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
-            raise ExperimentError(f"{name} must be {wanted} above 0, was {value!r}")
+            or_never = ", or 0 for any number" if name == "max_failures" else ""
+            raise ExperimentError(f"{name} must be {wanted} above 0{or_never}, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
 

@@ -26,7 +26,8 @@ from tunelab.tracking.spool import (
     TrialStarted,
 )
 from tunelab.tracking.store_check import is_usable
-from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
+from tunelab.tracking.study_uri import study_uri
+from tunelab.tracking.tracking_uri import is_server
 from tunelab.tracking.writer_process import WriterProcess
 from tunelab.trial import Mirror, Report, State, StudyRecord, Summary, Trial
 
@@ -62,7 +63,7 @@ class MLflowTracker(Tracker):
 
     def begin(self, study: StudyRecord, at: float) -> None:
         """Open the mirror; raise StoreError where it cannot be reached, at once or within 15 s."""
-        self._uri = resolve_tracking_uri(self._given)
+        self._uri = study_uri(study.folder, self._given)
         trusted = is_usable(self._uri)
         self._folder = study.folder
         study.folder.mkdir(parents=True, exist_ok=True)

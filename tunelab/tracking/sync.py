@@ -4,11 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from tunelab.errors import NAMES_SHOWN, StoreError
+from tunelab.errors import StoreError, suggestion
 from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
 from tunelab.tracking.spool import SPOOL
-from tunelab.tracking.tracking_uri import resolve_tracking_uri
+from tunelab.tracking.study_uri import study_uri
 
 
 def unsent(studies: Path) -> list[Path]:
@@ -25,10 +25,10 @@ def home_of(study: str, folder: Path) -> Path:
     """
     home = Path(study) if len(Path(study).parts) > 1 else folder / study
     if not os.path.isfile(home / SPOOL):  # which never raises, whatever a person takes for a folder
-        known = sorted(spool.parent.name for spool in home.parent.glob(f"*/{SPOOL}"))
+        known = [spool.parent.name for spool in home.parent.glob(f"*/{SPOOL}")]
         raise StoreError(
-            f"A study that was mirrored into MLflow is required; {home} has no {SPOOL}. "
-            f"In {home.parent} are: {', '.join(known[-NAMES_SHOWN:]) or 'none'}"
+            f"{home} is no study that MLflow was to show: it has no {SPOOL}; in {home.parent}: "
+            f"{suggestion(home.name, known)}"
         )
     return home
 
@@ -40,10 +40,10 @@ def sync(folder: Path, tracking_uri: str | None, *, thorough: bool = False) -> s
 
     Args:
         folder: the study's.
-        tracking_uri: MLflow's, as a tracker takes it.
+        tracking_uri: MLflow's, as a tracker takes it; by default where the study is shown already.
         thorough: compare all that MLflow shows of it, also where everything was sent.
     """
-    environment = {**os.environ, **import_path(), "MLFLOW_TRACKING_URI": resolve_tracking_uri(tracking_uri)}
+    environment = {**os.environ, **import_path(), "MLFLOW_TRACKING_URI": study_uri(folder, tracking_uri)}
     with (folder / "mlflow.log").open("ab") as log:
         done = subprocess.run(
             [*command("tunelab.tracking.mlflow_writer"), str(folder), *(["--thorough"] if thorough else [])],

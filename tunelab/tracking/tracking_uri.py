@@ -1,6 +1,7 @@
 """Where MLflow keeps its runs: the URI that is asked for, in full, and without its secrets."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -22,12 +23,18 @@ def resolve_tracking_uri(given: str | None = None) -> str:
         raise StoreError(
             f"The tracking URI must be sqlite:///<file>, http(s)://<server> or another database's URI, not {shown!r}: "
             "MLflow no longer keeps runs in plain folders. "
-            f"Give sqlite:///{shown.removeprefix('file:')}/mlflow.db, say."
+            f"Give {_instead(shown)}, say."
         )
     scheme, colon, rest = uri.partition(":")
     uri = scheme.lower() + colon + rest
     _require_readable(uri)
     return _absolute_sqlite(uri) if uri.startswith("sqlite:") else uri
+
+
+def _instead(shown: str) -> str:
+    """Return what a person may have meant: a server without its scheme, or a folder."""
+    is_host = re.fullmatch(r"[\w.-]+:\d+/?", shown)
+    return f"http://{shown}" if is_host else f"{_SQLITE}{shown.removeprefix('file:')}/mlflow.db"
 
 
 def sqlite_file(uri: str) -> Path | None:

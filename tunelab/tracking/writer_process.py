@@ -1,6 +1,7 @@
 """The engine's hold on the process that writes to MLflow: started, watched, started again, waited for."""
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from tunelab.interpreter import command, import_path
 from tunelab.tracking.mirror_state import MirrorState, Stage
 
 _LOG = "mlflow.log"
+_REASON = re.compile(r"(?<=\] )(?:Connection|No route|Name|Temporary)[\w ]+|[Rr]ead timed out")
 _LOOK = 1.0  # seconds between looks whether it lives
 _MOST_STARTS = 6
 _ANSWER = 15.0  # seconds within which a store must open before a study trains
@@ -131,10 +133,13 @@ class WriterProcess:
         self.stop(0.0)
         return StoreError(
             f"An MLflow store that opens is required at {redacted(self._uri)}: {reason} "
-            f"(more in {self._folder / _LOG}). Correct MLFLOW_TRACKING_URI, or unset it to use this folder's mlflow.db."
+            f"(more in {self._folder / _LOG}). Correct --tracking-uri or "
+            "MLFLOW_TRACKING_URI; without both it is this folder's mlflow.db."
         )
 
     @property
     def _last_words(self) -> str:
-        text = (self._folder / _LOG).read_text(errors="replace").strip()
-        return text.rpartition("\n")[2]
+        """What it said last; of a server that does not answer, the system's own word for that."""
+        said = (self._folder / _LOG).read_text(errors="replace").strip().rpartition("\n")[2]
+        reasons = _REASON.findall(said)
+        return reasons[-1] if reasons else said
