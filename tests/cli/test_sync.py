@@ -95,7 +95,7 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tunelab: Tunelab,
     (tmp_path / "studies" / "wine-1" / "spool.jsonl").touch()
     wrong = tunelab("sync", "wnie-1")
     assert wrong.returncode == 2
-    told = "studies/wnie-1 is no study that MLflow was to show: it has no spool.jsonl; in studies: did you mean 'wine-1'?"
+    told = "wnie-1 is no study that MLflow was to show: it has no spool.jsonl; in studies: did you mean 'wine-1'?"
     assert told in wrong.stderr
 
 
