@@ -43,7 +43,7 @@ def run(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]",
+            metavar="STUDY",
             help="With --resume, which study; by default the last of the experiment.",
             show_default=False,
         ),
@@ -58,7 +58,7 @@ def run(
         float | None, typer.Option(metavar="SECONDS", help="Ask for no more trials after so many seconds.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same study, trial by trial.")] = 0,
-    backend: Annotated[str | None, typer.Option(help="What computes, in place of the experiment's own.")] = None,
+    backend: Annotated[str | None, typer.Option(help="numpy or torch, in place of the experiment's own.")] = None,
     population: Annotated[
         int | None, typer.Option(help="Trials that train together at most; by default what the cache holds.")
     ] = None,
