@@ -309,10 +309,14 @@ class Going:
     Attributes:
         trial: the trial.
         epoch: epochs that it had finished in its place; None where it waited for one.
+        apart: whether it trains alone (`Progress.apart`).
+        spared: whether it was spared (`Progress.spared`).
     """
 
     trial: Trial
     epoch: int | None
+    apart: bool = False
+    spared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +360,9 @@ class Progress:
         began: trials that took their place in this round.
         reports: one for every member that finished its epoch.
         ended: members that left.
+        again: trials that had a place and wait for one again, to start from the beginning.
+        apart: trials that train alone from this round on, whomever they could train with.
+        spared: trials that ran out of memory in this round, and may try once more.
         members: members that trained in this round.
         capacity: places that their population had.
         seconds: wall time of the round.
@@ -366,6 +373,9 @@ class Progress:
     began: tuple[int, ...] = ()
     reports: tuple[Report, ...] = ()
     ended: tuple[Ended, ...] = ()
+    again: tuple[int, ...] = ()
+    apart: tuple[int, ...] = ()
+    spared: tuple[int, ...] = ()
     members: int = 0
     capacity: int = 0
     seconds: float = 0.0

@@ -1,18 +1,23 @@
 """Rounds come back from the disk as they were."""
 
+import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tunelab.study.rounds import ROUNDS, Round, Rounds
+from tunelab.study.rounds import ROUNDS, Round, Rounds, decode, encode
 from tunelab.trial import Ended, Progress, Report, State
 
 PROGRESS = Progress(
     began=(3, 4),
     reports=(Report(3, 1, 20, {"loss": 0.1 + 0.2, "val_loss": math.inf}), Report(4, 7, 140, {"loss": 1e-300})),
     ended=(Ended(5, State.DIVERGED, 2, 31, 'loss was "nan"\nat step 31'), Ended(6, State.COMPLETE, 7, 140)),
+    again=(3, 4),
+    apart=(3, 4, 7),
+    spared=(3,),
     members=2,
     capacity=16,
     seconds=0.25,
@@ -25,6 +30,13 @@ def test_a_round_comes_back_bit_for_bit(tmp_path: Path) -> None:
     rounds.append(PROGRESS, 1795628879.9760802)
     rounds.append(Progress(), 2.0)
     assert list(rounds.known()) == [Round(PROGRESS, 1795628879.9760802), Round(Progress(), 2.0)]
+
+
+def test_a_line_of_before_it_was_told_who_began_again_says_that_nobody_did() -> None:
+    line = json.loads(encode(Round(PROGRESS, 1.0)))
+    for name in ("again", "apart", "spared"):
+        del line[name]
+    assert decode(json.dumps(line).encode()).progress == replace(PROGRESS, again=(), apart=(), spared=())
 
 
 def test_a_new_study_knows_none(tmp_path: Path) -> None:

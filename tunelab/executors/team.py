@@ -77,7 +77,10 @@ class _Seat:
         self._executor: Executor | None = None
         self._is_new = True
         self._unanswered: deque[Orders] = deque()
-        self._epochs: dict[int, int] = {}  # of those that have taken their places
+        self._epochs: dict[int, int] = {}  # of those that have a place
+        self._furthest: dict[int, int] = {}  # of those that may have started again since
+        self._apart: set[int] = set()
+        self._spared: set[int] = set()
         self._hung: tuple[Hung, ...] = ()  # in the oldest round that is not answered
         self._deaths = 0
 
@@ -121,25 +124,34 @@ class _Seat:
         for number in progress.began:
             self._epochs.setdefault(number, 0)
         for report in progress.reports:
-            self._epochs[report.trial] = max(report.epoch, self._epochs.get(report.trial, 0))
+            self._epochs[report.trial] = report.epoch
+            self._furthest[report.trial] = max(report.epoch, self._furthest.get(report.trial, 0))
+        for number in progress.again:
+            self._epochs.pop(number, None)
+        self._apart.update(progress.apart)
+        self._spared.update(progress.spared)
         for ended in progress.ended:
             self.trials.pop(ended.trial, None)
             self._epochs.pop(ended.trial, None)
+            self._furthest.pop(ended.trial, None)
 
     def _pass_on(self, orders: Orders) -> None:
         """Send orders; the first ones of a new worker also say where the trials are."""
         assert self._executor is not None
         if self._is_new:
             later = {trial.number for each in self._unanswered for trial in each.start}
-            mine = [trial for number, trial in self.trials.items() if number not in later]
-            going = tuple(Going(trial, self._epochs.get(trial.number)) for trial in mine)
+            going = tuple(self._going(trial) for number, trial in self.trials.items() if number not in later)
             orders = replace(orders, going=going, hung=self._hung)
         self._is_new = False
         self._executor.send(orders)
 
+    def _going(self, trial: Trial) -> Going:
+        number = trial.number
+        return Going(trial, self._epochs.get(number), number in self._apart, number in self._spared)
+
     def _is_news(self, progress: Progress) -> bool:
         """Return whether a trial got further than ever: a loop that kills its process at one place does not."""
-        return bool(progress.ended) or any(each.epoch > self._epochs.get(each.trial, 0) for each in progress.reports)
+        return bool(progress.ended) or any(each.epoch > self._furthest.get(each.trial, 0) for each in progress.reports)
 
     def close(self) -> None:
         """Stop the worker."""

@@ -79,6 +79,9 @@ def encode(known: Round) -> bytes:
         "began": progress.began,
         "reports": [(each.trial, each.epoch, each.step, dict(each.metrics)) for each in progress.reports],
         "ended": [(each.trial, each.state, each.epoch, each.step, each.reason) for each in progress.ended],
+        "again": progress.again,
+        "apart": progress.apart,
+        "spared": progress.spared,
         "members": progress.members,
         "capacity": progress.capacity,
         "seconds": progress.seconds,
@@ -93,8 +96,10 @@ def decode(line: bytes) -> Round:
     plain: dict[str, Any] = json.loads(line)
     at = plain.pop("at")
     began, notes = tuple(plain.pop("began")), tuple(plain.pop("notes"))
+    again, apart, spared = (tuple(plain.pop(name, ())) for name in ("again", "apart", "spared"))  # not in older lines
     reports = tuple(Report(*each) for each in plain.pop("reports"))
     ended = tuple(
         Ended(trial, State(state), epoch, step, reason) for trial, state, epoch, step, reason in plain.pop("ended")
     )
-    return Round(Progress(began=began, reports=reports, ended=ended, notes=notes, **plain), at)
+    progress = Progress(began, reports, ended, again, apart, spared, notes=notes, **plain)
+    return Round(progress, at)

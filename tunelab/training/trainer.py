@@ -82,6 +82,7 @@ class Trainer:
         self.limits = job.limits
         self._time = TimeLimit(job.limits.seconds, note)
         self._apart: set[int] = set()
+        self._spared: set[int] = set()
         self._job = job
         self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
         self._feed = _feed(job.split, self._backend)
@@ -93,7 +94,6 @@ class Trainer:
         self._checkpoints = MemberCheckpoints(job.checkpoints, self._backend)
         self._saved, self._pause = time.monotonic(), SECONDS_A_CHECKPOINT
         self._lacked_memory = False
-        self._spared: set[int] = set()
 
     @property
     def busy(self) -> bool:
@@ -104,13 +104,30 @@ class Trainer:
         """Admit and stop trials as ordered, then train one epoch of one population."""
         if orders.finish is not None:
             return Progress(finished=self._finish_study(orders.finish))
+        self._apart |= {each.trial.number for each in orders.going if each.apart}
+        self._spared |= {each.trial.number for each in orders.going if each.spared}
+        apart, spared = frozenset(self._apart), frozenset(self._spared)
+        placed = self._placed() | {each.trial.number for each in orders.going if each.epoch is not None}
+        progress = self._advance(orders)
+        waiting = {number for trials in self._waiting.values() for number in trials}
+        return replace(
+            progress,
+            again=tuple(sorted(waiting & placed.union(progress.began))),
+            apart=tuple(sorted(self._apart - apart)),
+            spared=tuple(sorted(self._spared - spared)),
+        )
+
+    def _placed(self) -> set[int]:
+        return {each.trial.number for population in self._populations.values() for each in population.members}
+
+    def _advance(self, orders: Orders) -> Progress:
         began = time.perf_counter()
         self._clear_up()
         orders, hung = without_hung(orders)
-        self._apart |= {number for each in orders.hung for number in each.trials}
+        self._apart |= {number for each in orders.hung if len(each.trials) > 1 for number in each.trials}
         ended = [*hung, *self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
-            return Progress(ended=tuple(ended), notes=self._noted())
+            return Progress(ended=_in_order(ended), notes=self._noted())
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
         population, joining, failed = self._fill(cohort)
         members = len(population.members) + len(joining)
@@ -122,7 +139,7 @@ class Trainer:
         return Progress(
             began=tuple(joined),
             reports=reports,
-            ended=(*ended, *failed, *left),
+            ended=_in_order([*ended, *failed, *left]),
             members=members,
             capacity=self._capacity(cohort),
             seconds=time.perf_counter() - began,
@@ -192,7 +209,7 @@ class Trainer:
         with self._time.ends_process((trial.number,)):
             configuration = self._job.experiment.configure(dict(trial.params))
             cohort = self._fit(self._cohort(configuration))
-        return configuration, replace(cohort, apart=trial.number) if trial.number in self._apart else cohort
+        return configuration, self._own(cohort, trial)
 
     def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
         """Bring trials to where they were, each alone, and give them their places again."""
@@ -277,7 +294,8 @@ class Trainer:
                     joining.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
             except Exception as error:
                 if self._is_spared(error, [trial]) or (joining and ran_out_of_memory(error)):
-                    self._let_start(replace(cohort, apart=trial.number), trial, configuration)
+                    self._apart.add(trial.number)
+                    self._let_start(cohort, trial, configuration)
                 else:
                     failed.append(self._failed(trial.number, error))
         return self._population(cohort), joining, failed
@@ -348,12 +366,15 @@ class Trainer:
                 reason = self._reason(error)
                 yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, reason)
             else:
-                cohort = replace(population.cohort, apart=member.trial.number)
-                self._let_start(cohort, member.trial, member.configuration)
+                self._apart.add(member.trial.number)
+                self._let_start(population.cohort, member.trial, member.configuration)
 
     def _let_start(self, cohort: Cohort, trial: Trial, configuration: Configuration) -> None:
         """Put a trial among those that wait for a place."""
-        self._waiting.setdefault(cohort, {})[trial.number] = (trial, configuration)
+        self._waiting.setdefault(self._own(cohort, trial), {})[trial.number] = (trial, configuration)
+
+    def _own(self, cohort: Cohort, trial: Trial) -> Cohort:
+        return replace(cohort, apart=trial.number) if trial.number in self._apart else cohort
 
     def _is_spared(self, error: Exception, trials: Sequence[Trial]) -> bool:
         """Return whether trials that ran out of memory may try again: it may have been others that held it.
@@ -443,6 +464,11 @@ def _feed(split: Parts, backend: Backend) -> Feed:
     validation = (backend.asarray(split.x_validation), backend.asarray(split.y_validation))
     test = (backend.asarray(split.x_test), backend.asarray(split.y_test)) if split.has_test else None
     return Arrays({"train_": train, "val_": validation}, test)
+
+
+def _in_order(ended: Sequence[Ended]) -> tuple[Ended, ...]:
+    """Return the ends of a round as they are told, whatever was done first: one that takes over does it otherwise."""
+    return tuple(sorted(ended, key=lambda each: each.trial))
 
 
 def _reason(error: Exception) -> str:
