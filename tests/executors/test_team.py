@@ -1,12 +1,15 @@
 """Several workers by turns: the same curves as one, in an order that no clock decides, whoever dies."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from laws import functions
 from laws.runs import Run, drawn, follow, job, train, varied
 
 from tunelab.data.split import split
@@ -15,7 +18,9 @@ from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.team import TeamExecutor
 from tunelab.experiments import Experiment
-from tunelab.space import Choice
+from tunelab.models import Function
+from tunelab.optimizers import SGD
+from tunelab.space import Choice, Float
 from tunelab.training.time_limit import without_hung
 from tunelab.training.trainer import Job
 from tunelab.trial import Finish, Orders, Progress, Trial
@@ -167,18 +172,86 @@ def test_whoever_takes_over_answers_as_if_nobody_had_died() -> None:
     assert len(made) == 2
 
 
-def _with_deaths(team: TeamExecutor, deaths: set[int]) -> Iterator[Progress]:
-    for turn in range(14):
-        team.send(ORDERS.get(turn, Orders()))
+@pytest.mark.parametrize("fault", [functions.raises_below_half, functions.lacks_memory_below_half])
+def test_whoever_takes_over_knows_who_began_again_and_who_trains_apart(
+    fault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gc, "collect", int)  # nothing lies about here, and it takes most of the time
+    made = varied(
+        data=None,
+        model=Function(f=fault, gradient=functions.slope, start=(1.0,)),
+        optimizer=Choice(SGD.search(lr=Float(0.01, 0.3, log=True))),
+        schedule="constant",
+        steps_per_epoch=2,
+        epochs=Choice(2, 4),
+        dtype="float64",
+        clip_norm=None,
+    )
+    given = drawn(made, 12, seed=3)
+    orders = {0: Orders(tuple(given[:5])), 1: Orders(tuple(given[5:10])), 9: Orders(tuple(given[10:]), stop=(2, 7, 5))}
+
+    def team() -> TeamExecutor:
+        return TeamExecutor(lambda: InlineExecutor(job(made, 4)), 2)
+
+    with team() as whole:
+        expected = follow(whole, orders).progress
+    assert any(each.again for each in expected)
+    assert any(each.apart for each in expected)
+    for turn in range(len(expected)):
+        with team() as dying:
+            found = list(_with_deaths(dying, {turn}, orders, len(expected)))
+        assert list(map(without_seconds, found)) == list(map(without_seconds, expected)), f"died in turn {turn}"
+        with team() as resumed:
+            again = list(_passed_over(resumed, expected[:turn], len(expected), orders))
+        assert list(map(without_seconds, again)) == list(map(without_seconds, expected[turn:])), f"cut at {turn}"
+
+
+def without_seconds(progress: Progress) -> Any:
+    ended = tuple(replace(each, weights=None) for each in progress.ended)
+    return replace(progress, ended=ended, seconds=0.0)
+
+
+class HangingTogether(InlineExecutor):
+    """Is ended in its third round, in which three of its trials train together."""
+
+    rounds = 0
+
+    def receive(self) -> Progress:
+        self.rounds += 1
+        if self.rounds == 3:
+            raise WorkerHung("it was ended", (0, 1, 2), "one of three hung")
+        return super().receive()
+
+
+def test_those_that_hung_together_are_apart_for_whoever_takes_over_later() -> None:
+    made = varied(epochs=5)
+    long = {0: Orders(tuple(drawn(made, 4, seed=1)))}
+    workers = iter([HangingTogether(job(made, 4)), InlineExecutor(job(made, 4))])
+    with TeamExecutor(lambda: next(workers), 1) as hung:
+        expected = follow(hung, long).progress
+    assert [each.apart for each in expected[:4]] == [(), (), (0, 1, 2), ()]
+    for turn in (3, 5, 8):
+        with TeamExecutor(lambda: InlineExecutor(job(made, 4)), 1) as resumed:
+            again = list(_passed_over(resumed, expected[:turn], len(expected), long))
+        assert list(map(without_seconds, again)) == list(map(without_seconds, expected[turn:])), f"cut at {turn}"
+
+
+def _with_deaths(
+    team: TeamExecutor, deaths: set[int], orders: Mapping[int, Orders] = ORDERS, rounds: int = 14
+) -> Iterator[Progress]:
+    for turn in range(rounds):
+        team.send(orders.get(turn, Orders()))
         if turn in deaths:
             for seat in team._seats:
                 seat.close()
         yield team.receive()
 
 
-def _passed_over(team: TeamExecutor, known: Sequence[Progress], rounds: int) -> Iterator[Progress]:
+def _passed_over(
+    team: TeamExecutor, known: Sequence[Progress], rounds: int, orders: Mapping[int, Orders] = ORDERS
+) -> Iterator[Progress]:
     for turn in range(rounds):
-        team.send(ORDERS.get(turn, Orders()))
+        team.send(orders.get(turn, Orders()))
         if turn < len(known):
             assert all(seat._executor is None for seat in team._seats), "nobody is started before there is work"
             team.pass_over(known[turn])

@@ -31,6 +31,12 @@ def raises_below_half(point: np.ndarray) -> float:
     return bowl(point)
 
 
+def lacks_memory_below_half(point: np.ndarray) -> float:
+    if point[0] < 0.5:
+        raise MemoryError
+    return bowl(point)
+
+
 def always_raises(point: np.ndarray) -> float:
     raise ZeroDivisionError("no value anywhere")
 

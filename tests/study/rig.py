@@ -155,6 +155,21 @@ class Sound(SoftmaxRegression):
     """A model without."""
 
 
+class Brittle(Rule):
+    """A rule that raises in its 31st step where the learning rate is high: its population starts again, apart."""
+
+    lr: Annotated[PositiveFloat, Float(1e-3, 1, log=True)] = 0.1
+
+    def scalars(self, hyper: Any, step: Array) -> Mapping[str, Array]:
+        return {"lr": hyper.lr, "step": step}
+
+    def update(self, xp: Any, theta: Array, grad: Array, slots: Mapping[str, Array], k: Any, scratch: Array) -> None:
+        if ((k.step == 31) & (k.lr > 0.1)).any():
+            raise FloatingPointError("it broke in step 31")
+        xp.multiply(grad, k.lr, out=grad)
+        xp.subtract(theta, grad, out=theta)
+
+
 class Ordered(Rule):
     """A rule that refuses half of its own space, as cross-field checks do."""
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.datasets import load_wine
 
-from tunelab import Experiment, Float
+from tunelab import Choice, Experiment, Float
 from tunelab.errors import ExperimentError, InputError, StoreError
 from tunelab.optimizers import SGD
 from tunelab.study import Snapshot, Study, resume, run
@@ -28,7 +29,7 @@ from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.spool import SPOOL
 from tunelab.trial import Result
 
-from .rig import held, wine
+from .rig import Brittle, held, wine
 
 TRIALS = 40
 
@@ -141,6 +142,44 @@ def test_it_may_be_cut_off_and_resumed_again(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         resume(home, executor="inline", tracker=MemoryTracker(), watch=watch)
     assert outcome(resume(home, executor="inline", tracker=MemoryTracker())) == outcome(whole)
+
+
+def answers(folder: Path) -> list[Any]:
+    """Return what workers answered, round by round, but for what the clock has a part in."""
+    (home,) = folder.glob("wine-*")
+    rounds = [replace(known.progress, seconds=0.0) for known in Rounds(home).known()]
+    return [replace(each, ended=tuple(replace(end, weights=None) for end in each.ended)) for each in rounds]
+
+
+@pytest.mark.parametrize("settings", [{}, {"pruner": "median"}], ids=["tpe", "tpe, median"])
+def test_it_is_the_same_however_often_it_is_cut_off_where_populations_raise(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {"trials": 30, "seed": 5, "population": 4, "executor": "inline"} | settings
+    brittle, whole, cut = wine(optimizer=Choice(Brittle)), tmp_path / "whole", tmp_path / "cut"
+    expected = run(brittle, folder=whole, tracker=MemoryTracker(), **settings)
+    assert any(known.again for known in answers(whole))
+    shown = 0
+
+    def watch(_: Snapshot) -> None:
+        nonlocal shown
+        shown += 1
+        if shown % 9 == 0:
+            raise KeyboardInterrupt
+
+    found, cuts = None, 0
+    while found is None:
+        try:
+            if cuts == 0:
+                found = run(brittle, folder=cut, watch=watch, tracker=MemoryTracker(), **settings)
+            else:
+                (home,) = cut.iterdir()
+                found = resume(home, executor="inline", watch=watch, tracker=MemoryTracker())
+        except KeyboardInterrupt:
+            cuts += 1
+    assert cuts > 8
+    assert answers(cut) == answers(whole)
+    assert outcome(found) == outcome(expected)
 
 
 # ---- what cannot be resumed

@@ -190,6 +190,24 @@ def test_members_of_a_population_that_raises_start_again_apart() -> None:
     assert ends[1].reason == "ZeroDivisionError: no value at 0.360"
 
 
+def test_a_round_says_who_begins_again_and_who_trains_apart() -> None:
+    trainer = Trainer(job(walks(functions.raises_below_half), 4))
+    progress = [trainer.round(Orders((walk(0, 0.001), walk(1, 0.2), walk(2, 0.002))))]
+    progress += [trainer.round(Orders()) for _ in range(2)]
+    assert [(each.began, each.again, each.apart) for each in progress] == [
+        ((0, 1, 2), (0, 1, 2), (0, 1, 2)),
+        ((0,), (), ()),
+        ((), (), ()),
+    ]
+
+
+def test_whoever_was_first_is_told_first_whichever_population_is_older() -> None:
+    trainer = Trainer(job(experiment()))
+    trainer.round(Orders((trial(0, epochs=1), trial(1, width=8), trial(2))))
+    trainer.round(Orders())
+    assert [end.trial for end in trainer.round(Orders(stop=(2, 1))).ended] == [1, 2]
+
+
 def test_a_trial_that_starts_again_can_still_be_stopped() -> None:
     trainer = Trainer(job(walks(functions.raises_below_half), 4))
     trials = (walk(0, 0.001, 9), walk(1, 0.2), walk(2, 0.002, 9))
