@@ -14,7 +14,7 @@ from postgresql import Postgresql
 
 from tunelab.errors import ExperimentError
 from tunelab.study import Snapshot, engines, resume, shared_storage
-from tunelab.study.engines import OWNERS, PROCESS
+from tunelab.study.engines import OWNERS, PROCESS, dead_engines, other_engines
 from tunelab.study.process_identity import ProcessIdentity
 from tunelab.study.shared_storage import ASK, ENGINE, SharedStorage
 from tunelab.study.storage import open_shared
@@ -174,6 +174,15 @@ def test_an_owner_that_lives_stays_the_owner(tmp_path: Path, url: str) -> None:
     first = search(bowl(), tmp_path, storage=url, trials=2)
     search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
     assert first.optuna.user_attrs[OWNERS] == [first.optuna.trials[0].user_attrs[ENGINE]]
+
+
+@pytest.mark.parametrize("note", [{"host": "a"}, {"host": "a", "later": 1}, "theirs", None, [1]])
+def test_an_engine_whose_note_cannot_be_read_is_alive(note: Any, tmp_path: Path, url: str) -> None:
+    search(bowl(), tmp_path, storage=url, trials=2)
+    opened(url).set_user_attr(PROCESS + "later", note)
+    assert dead_engines(opened(url).user_attrs, ProcessIdentity.here()) == set()
+    assert "later" in other_engines(opened(url))
+    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

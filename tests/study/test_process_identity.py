@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,17 @@ def test_a_name_with_brackets_hides_nothing(tmp_path: Path) -> None:
             assert process_identity._state(process.pid)[1] >= process_identity._state(os.getpid())[1]
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("amiss", [{"later": 1}, {"number": None}, {"number": "1"}, {"boot": 7}])
+def test_a_note_that_says_what_is_not_known_here_tells_of_nobody(here: ProcessIdentity, amiss: dict[str, Any]) -> None:
+    note = json.loads(json.dumps(asdict(here)))
+    assert ProcessIdentity.noted(note) == here
+    assert ProcessIdentity.noted(note | amiss) is None
+    del note["host"]
+    for each in (note, [], None, "host"):
+        assert ProcessIdentity.noted(each) is None
+
+
+def test_a_number_that_no_process_can_have_is_seen_by_nobody(here: ProcessIdentity) -> None:
+    assert not replace(here, number=2**70).is_dead(here)

@@ -95,17 +95,14 @@ class Engines:
 
 
 def dead_engines(notes: Mapping[str, Any], here: ProcessIdentity | None) -> set[str]:
-    """Return the engines of a study that have ended for certain.
+    """Return the engines of a study that have ended for certain: not one whose note says what is not known here.
 
     Args:
         notes: the study's user attributes.
         here: this process.
     """
-    return {
-        name.removeprefix(PROCESS)
-        for name, process in notes.items()
-        if name.startswith(PROCESS) and ProcessIdentity(**process).is_dead(here)
-    }
+    processes = {name: ProcessIdentity.noted(note) for name, note in notes.items() if name.startswith(PROCESS)}
+    return {name.removeprefix(PROCESS) for name, process in processes.items() if process and process.is_dead(here)}
 
 
 def other_engines(study: optuna.Study) -> set[str]:

@@ -2,8 +2,9 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 OUTERMOST = "pid:[4026531836]"
 """The process namespace of a machine itself, which is no container's: the number is the kernel's, for ever."""
@@ -41,6 +42,13 @@ class ProcessIdentity:
         except OSError:
             return None
 
+    @classmethod
+    def noted(cls, note: Any) -> "ProcessIdentity | None":
+        """Return the process that a note tells of, as `asdict` makes it; None for a note that cannot be read."""
+        if not isinstance(note, dict) or {key: type(note[key]) for key in note} != _FIELDS:
+            return None
+        return cls(**note)
+
     def is_dead(self, here: "ProcessIdentity | None") -> bool:
         """Whether this process has ended for certain, seen from another: one that cannot be seen may be alive."""
         if here is None:
@@ -58,13 +66,16 @@ class ProcessIdentity:
             os.kill(self.number, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:  # somebody else's
+        except (PermissionError, OverflowError):  # somebody else's, or no system's number
             pass
         try:
             state, started = _state(self.number)
         except OSError:  # hidden, or gone this moment
             return True
         return started == self.started and state not in "ZX"
+
+
+_FIELDS = {field.name: field.type for field in fields(ProcessIdentity)}
 
 
 def _state(process: int) -> tuple[str, int]:
