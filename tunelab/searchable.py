@@ -118,7 +118,7 @@ def json_fields(text: str) -> dict[str, Any]:
     """
     try:
         fields = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ExperimentError(f"no experiment in JSON: {error}") from None
     if not isinstance(fields, dict):
         raise ExperimentError(f"no experiment in JSON: expected an object, was {type(fields).__name__}")

@@ -17,9 +17,11 @@ from tunelab import Choice, Float, Trial
 from tunelab import experiment as as_experiment
 from tunelab.errors import ExperimentError, StoreError
 from tunelab.optimizers import SGD, Adam
-from tunelab.study import Snapshot, resume
+from tunelab.study import Snapshot, joined, resume
 from tunelab.study.engine import trial_seed
+from tunelab.study.joined import EXPERIMENT, SEED, WRITTEN
 from tunelab.study.shared_storage import ASK, ENGINE
+from tunelab.study.storage import open_shared
 from tunelab.study.widen import widened
 from tunelab.tracking.memory import MemoryTracker
 
@@ -221,6 +223,22 @@ def test_other_data_is_refused(tmp_path: Path, url: str) -> None:
     search(on(60), tmp_path, storage=url, trials=1)
     with pytest.raises(ExperimentError, match=r"the study mine-1 in sqlite:.* trains on other data than .*mine.npz"):
         search(on(61), tmp_path, storage=url, join="mine-1")
+
+
+@pytest.mark.parametrize(
+    ("key", "note"),
+    [
+        *((key, note) for key in (WRITTEN, EXPERIMENT) for note in ("{", "[]", "7", 7, None, {}, "[" * 10**5)),
+        *((SEED, note) for note in ("7", None, 7.5, [], True)),
+    ],
+)
+def test_notes_that_are_damaged_are_refused(key: str, note: Any, tmp_path: Path, url: str) -> None:
+    optuna.create_study(study_name="bowl-1", storage=url)
+    study = optuna.load_study(study_name="bowl-1", storage=open_shared(url, is_owner=False))
+    joined.note(study, bowl(), bowl(), 7, None)
+    study.set_user_attr(key, note)
+    with pytest.raises((StoreError, ExperimentError), match=r"^the study bowl-1 in sqlite:.* (cannot|does not)"):
+        joined.joined(bowl(), url, "bowl-1")
 
 
 def test_a_study_of_somebody_elses_is_refused(tmp_path: Path, url: str) -> None:

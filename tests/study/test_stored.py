@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mlflow import MlflowClient
 
 from tunelab import Experiment, Study
 from tunelab.contracts import found_at, vouched_only
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, InputError
 from tunelab.models import Function, TorchModel
 from tunelab.optimizers import TorchOptimizer
 from tunelab.study import reproduce
@@ -165,6 +166,34 @@ def test_code_that_a_shared_study_names_is_not_imported(
     with pytest.raises(ExperimentError, match=rf"the study {name} in sqlite:.* cannot be joined: the record names the"):
         search(given, shared, storage=url, join=name, trials=1)
     assert theirs.traces == set()
+
+
+AMISS: list[Any] = [None, 7, "x", [], [[]], {}, {"of": []}, {"choice": 7}, {"choice": [[]]}, {"float": {"low": []}}]
+"""What may stand in a field that expects something else."""
+
+
+@pytest.mark.parametrize("given", [None, wine(metrics={}), bowl()], ids=["alone", "wine", "bowl"])
+def test_a_record_that_is_damaged_is_no_experiment_or_another(given: Experiment | None) -> None:
+    inside: list[Any] = [{"plugin": name, "fields": {}, **amiss} for name, amiss in [
+        ("adam", {"of": []}), ("adam", {"own": {}}), ("adam", {"fields": {"lr": []}}), ("adam", {"fields": {"": 1}}),
+    ]]  # fmt: skip
+    for field in FIELDS:
+        for value in (*AMISS, *inside):
+            with suppress(InputError):
+                assert isinstance(stored_experiment(json.dumps({**FIELDS, field: value}), given), Experiment)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", '"wine"', "[" * 10**5, None, 7, b"\xff"])
+@pytest.mark.parametrize("given", [None, wine()], ids=["alone", "wine"])
+def test_a_text_that_is_no_object_is_no_experiment(text: Any, given: Experiment | None) -> None:
+    with pytest.raises(ExperimentError, match=r"^no experiment in JSON: "):
+        stored_experiment(text, given)
+
+
+def test_metrics_that_are_a_list_are_no_experiments() -> None:
+    for given in (None, wine(metrics={})):
+        with pytest.raises(ExperimentError):
+            stored_experiment(json.dumps({**FIELDS, "metrics": []}), given)
 
 
 def height(point: np.ndarray) -> float:

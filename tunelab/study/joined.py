@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 
 from tunelab.credentials import masked
 from tunelab.errors import ExperimentError, StoreError, suggestion
-from tunelab.searchable import Searchable
+from tunelab.searchable import Searchable, json_fields
 from tunelab.study.shared_storage import SharedStorage
 from tunelab.study.storage import open_shared
 from tunelab.study.stored import stored_experiment
@@ -85,7 +85,8 @@ def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = F
 
     Raises:
         StoreError: a storage that is not shared or cannot be opened, no such study, or one that tunelab did not make.
-        ExperimentError: a study that searches another experiment, or a setting that is not a joiner's to decide.
+        ExperimentError: a study that searches another experiment, or does not say which in a way that can be read; or
+            a setting that is not a joiner's to decide.
     """
     if widen:
         raise ExperimentError(f"join={name!r}: a study that is joined has its ranges already; leave widen out")
@@ -99,17 +100,17 @@ def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = F
     except (KeyError, UnicodeEncodeError):
         names = [each.study_name for each in storage.get_all_studies()]
         raise StoreError(f"the storage {shown} holds no study {name!r} to join; {suggestion(name, names)}") from None
-    notes = study.user_attrs
-    if EXPERIMENT not in notes or SEED not in notes:
+    notes, where = study.user_attrs, f"the study {name} in {shown}"
+    if EXPERIMENT not in notes or type(notes.get(SEED)) is not int:
         raise StoreError(
-            f"the study {name} in {shown} does not say what it searches: tunelab made no such study there, or is "
+            f"{where} does not say what it searches: tunelab made no such study there, or is "
             "making it this moment; join one that `tunelab run --storage` made"
         )
-    _check_same(experiment, notes, f"the study {name} in {shown}")
     try:
+        _check_same(experiment, [json_fields(notes[key]) for key in (WRITTEN, EXPERIMENT) if key in notes])
         searched = stored_experiment(notes[EXPERIMENT], experiment)
     except ExperimentError as error:
-        raise ExperimentError(f"the study {name} in {shown} cannot be joined: {error}") from error
+        raise ExperimentError(f"{where} cannot be joined: {error}") from error
     return Joined(name, storage, shown, searched, notes[SEED], notes.get(DATA))
 
 
@@ -127,12 +128,11 @@ def _shared(url: str | None, name: str) -> SharedStorage:
     return open_shared(url, is_owner=False)
 
 
-def _check_same(experiment: Searchable, notes: Mapping[str, Any], where: str) -> None:
+def _check_same(experiment: Searchable, known: Sequence[Mapping[str, Any]]) -> None:
     given = json.loads(experiment.to_json())
-    known = [json.loads(notes[key]) for key in (WRITTEN, EXPERIMENT) if key in notes]
     if given not in known:
         others = sorted(key for key in {*given, *known[0]} if given.get(key) != known[0].get(key))
         raise ExperimentError(
-            f"{where} searches another experiment than {experiment.name}: {', '.join(others)} differ; "
+            f"it searches another experiment than {experiment.name}: {', '.join(others)} differ; "
             "join it with the file that it was started with, or start a study of this experiment without join"
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunelab.contracts import vouched_only
+from tunelab.errors import ExperimentError, TunelabError
 from tunelab.experiments import Experiment
 from tunelab.loop import Loop
 from tunelab.plugins import announced_places
@@ -25,8 +26,13 @@ def stored_experiment(text: str, given: Searchable | None) -> Searchable:
         ExperimentError: text that is no experiment, or that names code which nobody vouches for.
         InputError: what it names is not installed, or takes other values.
     """
-    with vouched_only({*announced_places(), *_texts_of(given)}):
-        return kind_of(json_fields(text)).from_json(text) if given is None else given.restored(text)
+    try:
+        with vouched_only({*announced_places(), *_texts_of(given)}):
+            return kind_of(json_fields(text)).from_json(text) if given is None else given.restored(text)
+    except TunelabError:
+        raise
+    except Exception as error:  # anything may stand where something else was expected
+        raise ExperimentError(f"the record is no experiment's: {type(error).__name__}: {error}") from error
 
 
 def kind_of(fields: Mapping[str, Any]) -> type[Experiment | Loop]:
