@@ -50,5 +50,5 @@ def test_neither_message_nor_traceback_holds_a_urls_password(capsys: pytest.Capt
         raise LookupError("https://host/?token=s3cr3t") from OSError("no answer from 'mysql://ann:s3cr3t@host/x'")
     told = capsys.readouterr().err
     assert "OSError: no answer from 'mysql://ann:***@host/x'\n" in told
-    assert told.count("LookupError: https://host/?token=***\n") == 2
+    assert told.count("LookupError: https://host/?***\n") == 2
     assert "s3cr3t" not in told

@@ -215,7 +215,7 @@ def test_a_password_is_not_kept_and_must_be_given_again(tmp_path: Path) -> None:
     home = cut(tmp_path)
     file = StudyFile.load(home)
     StudyFile(**vars(file) | {"storage": "postgresql://ann:***@host/db"}).save(home)
-    with pytest.raises(ExperimentError, match=r"whose password is not; give the URL"):
+    with pytest.raises(ExperimentError, match=r"whose secrets are not kept; give the URL"):
         resume(home, tracker=MemoryTracker())
 
 

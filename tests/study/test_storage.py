@@ -94,7 +94,7 @@ def test_a_secret_of_the_storage_is_written_down_nowhere(tmp_path: Path) -> None
     store = f"sqlite:///{tmp_path}/mlflow.db"
     study = bowl().run(trials=2, executor="inline", storage=url, tracking_uri=store, folder=tmp_path / "studies")
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path}/studies.db") == [study.name]
-    assert "&token=***" in (study.folder / "study.json").read_text()
+    assert "?***" in (study.folder / "study.json").read_text()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {"mlflow.db", "studies.db", "study.json", "mirror.json"} <= {path.name for path in files}
     assert [path for path in files if b"s3cr3t" in path.read_bytes()] == []

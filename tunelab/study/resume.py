@@ -156,7 +156,7 @@ def _given(given: Any, name: str | None, what: str, home: Path) -> Any:
 def _url(given: str | None, kept: str | None, home: Path) -> str | None:
     if given is None and kept is not None and "***" in kept:
         raise ExperimentError(
-            f"{home.name} is kept in {kept}, whose password is not; give the URL: storage=... (--storage URL)"
+            f"{home.name} is kept in {kept}, whose secrets are not kept; give the URL: storage=... (--storage URL)"
         )
     return given or kept
 
