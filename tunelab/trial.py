@@ -343,6 +343,7 @@ class Orders:
         going: trials to take up where they were, before anything else. Their first epochs are not reported again.
         hung: for which earlier workers were ended in this round: one that was alone has failed, those that were
             together go on apart.
+        alone: trials whose networks earlier workers found to train alone, and why (`Progress.alone`).
     """
 
     start: tuple[Trial, ...] = ()
@@ -350,6 +351,7 @@ class Orders:
     finish: Finish | None = None
     going: tuple[Going, ...] = ()
     hung: tuple[Hung, ...] = ()
+    alone: tuple[tuple[Trial, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +365,7 @@ class Progress:
         again: trials that had a place and wait for one again, to start from the beginning.
         apart: trials that train alone from this round on, whomever they could train with.
         spared: trials that ran out of memory in this round, and may try once more.
+        alone: trials by whose networks it was found in this round that members cannot train together, and why.
         members: members that trained in this round.
         capacity: places that their population had.
         seconds: wall time of the round.
@@ -376,6 +379,7 @@ class Progress:
     again: tuple[int, ...] = ()
     apart: tuple[int, ...] = ()
     spared: tuple[int, ...] = ()
+    alone: tuple[tuple[int, str], ...] = ()
     members: int = 0
     capacity: int = 0
     seconds: float = 0.0

@@ -18,6 +18,7 @@ PROGRESS = Progress(
     again=(3, 4),
     apart=(3, 4, 7),
     spared=(3,),
+    alone=((3, "their batches differ"),),
     members=2,
     capacity=16,
     seconds=0.25,
@@ -34,9 +35,9 @@ def test_a_round_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_line_of_before_it_was_told_who_began_again_says_that_nobody_did() -> None:
     line = json.loads(encode(Round(PROGRESS, 1.0)))
-    for name in ("again", "apart", "spared"):
+    for name in ("again", "apart", "spared", "alone"):
         del line[name]
-    assert decode(json.dumps(line).encode()).progress == replace(PROGRESS, again=(), apart=(), spared=())
+    assert decode(json.dumps(line).encode()).progress == replace(PROGRESS, again=(), apart=(), spared=(), alone=())
 
 
 def test_a_new_study_knows_none(tmp_path: Path) -> None:

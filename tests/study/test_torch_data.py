@@ -34,6 +34,8 @@ from tunelab.data import TorchData
 from tunelab.errors import AllTrialsFailed, DataError, ExperimentError
 from tunelab.models import MLP, TorchModel
 from tunelab.optimizers import SGD, Adam
+from tunelab.study import Snapshot, resume
+from tunelab.study.rounds import Rounds
 from tunelab.tracking.memory import MemoryTracker
 from tunelab.trial import State
 
@@ -329,28 +331,61 @@ def test_a_metric_of_the_training_part_is_not_measured_where_that_is_read_item_b
 # ---- shapes, types and sizes
 
 
+class Pooling(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(1, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.line(x.mean(1, keepdim=True))
+
+
+def pooling() -> nn.Module:
+    return Pooling()
+
+
+class RarelyRagged(Plain):
+    """Rows of one length, but for the last: no batch that is tried shows it."""
+
+    def __getitem__(self, index: int) -> Any:
+        return X[index].repeat(1 + (index == len(self) - 1)), int(Y[index])
+
+
+def of_many_shapes(rows: Plain, size: int) -> Experiment:
+    train = DataLoader(rows, batch_size=size, shuffle=True, collate_fn=padded)
+    data = (train, DataLoader(rows, batch_size=1))
+    return experiment(data=data, model=TorchModel(pooling), batch_size=size)
+
+
 def test_batches_of_many_shapes_train_one_at_a_time_and_the_study_says_so_once(tmp_path: Path) -> None:
-    class Pooling(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.line = nn.Linear(1, 3)
-
-        def forward(self, x: Any) -> Any:
-            return self.line(x.mean(1, keepdim=True))
-
-    def pooling() -> nn.Module:
-        return Pooling()
-
-    for size in (1, 2):  # seen when one batch is tried; and only later
-        data = (
-            DataLoader(Ragged(), batch_size=size, shuffle=True, collate_fn=padded),
-            DataLoader(Ragged(), batch_size=1),
-        )
-        study = studied(tmp_path, experiment(data=data, model=TorchModel(pooling), batch_size=size))
+    for rows in (Ragged(), RarelyRagged()):  # seen when one batch is tried; and only later
+        study = studied(tmp_path, of_many_shapes(rows, 2))
         assert study.counts()[State.COMPLETE] == 3
         (note,) = study.notes
         assert note.startswith("trials train one at a time: ")
         assert "batches differ in shape" in note
+
+
+def test_a_study_that_found_out_late_is_resumed_with_what_it_knew(tmp_path: Path) -> None:
+    def rounds(folder: Path) -> list[Any]:
+        known = [each.progress for each in Rounds(folder / "mine-1").known()]
+        return [(each.began, each.again, each.apart, each.alone, each.members, each.capacity) for each in known]
+
+    made, settings = of_many_shapes(RarelyRagged(), 2), {"trials": 10, "seed": 2}
+    whole = studied(tmp_path / "whole", made, **settings)
+    expected = rounds(tmp_path / "whole")
+    assert sum(len(alone) for *_, alone, _, _ in expected) == 1
+    for after in (4, 12):
+
+        def watch(snapshot: Snapshot, after: int = after) -> None:
+            if sum(1 for _ in Rounds(tmp_path / f"{after}" / "mine-1").known()) == after:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            studied(tmp_path / f"{after}", made, watch=watch, **settings)
+        found = resume(tmp_path / f"{after}" / "mine-1", made, executor="inline", tracker=MemoryTracker())
+        assert rounds(tmp_path / f"{after}") == expected
+        assert [result.trial for result in found.trials] == [result.trial for result in whole.trials]
 
 
 def test_what_cannot_be_repeated_is_noted(tmp_path: Path) -> None:

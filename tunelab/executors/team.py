@@ -81,6 +81,7 @@ class _Seat:
         self._furthest: dict[int, int] = {}  # of those that may have started again since
         self._apart: set[int] = set()
         self._spared: set[int] = set()
+        self._alone: list[tuple[Trial, str]] = []  # one of each network that was found to be so
         self._hung: tuple[Hung, ...] = ()  # in the oldest round that is not answered
         self._deaths = 0
 
@@ -130,6 +131,7 @@ class _Seat:
             self._epochs.pop(number, None)
         self._apart.update(progress.apart)
         self._spared.update(progress.spared)
+        self._alone += [(self.trials[number], reason) for number, reason in progress.alone]
         for ended in progress.ended:
             self.trials.pop(ended.trial, None)
             self._epochs.pop(ended.trial, None)
@@ -141,7 +143,7 @@ class _Seat:
         if self._is_new:
             later = {trial.number for each in self._unanswered for trial in each.start}
             going = tuple(self._going(trial) for number, trial in self.trials.items() if number not in later)
-            orders = replace(orders, going=going, hung=self._hung)
+            orders = replace(orders, going=going, hung=self._hung, alone=tuple(self._alone))
         self._is_new = False
         self._executor.send(orders)
 

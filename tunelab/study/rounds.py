@@ -82,6 +82,7 @@ def encode(known: Round) -> bytes:
         "again": progress.again,
         "apart": progress.apart,
         "spared": progress.spared,
+        "alone": progress.alone,
         "members": progress.members,
         "capacity": progress.capacity,
         "seconds": progress.seconds,
@@ -97,9 +98,10 @@ def decode(line: bytes) -> Round:
     at = plain.pop("at")
     began, notes = tuple(plain.pop("began")), tuple(plain.pop("notes"))
     again, apart, spared = (tuple(plain.pop(name, ())) for name in ("again", "apart", "spared"))  # not in older lines
+    alone = tuple((trial, reason) for trial, reason in plain.pop("alone", ()))
     reports = tuple(Report(*each) for each in plain.pop("reports"))
     ended = tuple(
         Ended(trial, State(state), epoch, step, reason) for trial, state, epoch, step, reason in plain.pop("ended")
     )
-    progress = Progress(began, reports, ended, again, apart, spared, notes=notes, **plain)
+    progress = Progress(began, reports, ended, again, apart, spared, alone, notes=notes, **plain)
     return Round(progress, at)

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,6 +90,7 @@ class Trainer:
         self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
         self._populations: dict[Cohort, Population] = {}
         self._fitted: dict[Cohort, tuple[Cohort, int]] = {}
+        self._found_alone: list[tuple[int, str]] = []
         self._notes = list(job.split.notes) if isinstance(job.split, Items) else []
         self._best: float | None = None
         self._checkpoints = MemberCheckpoints(job.checkpoints, self._backend)
@@ -108,13 +110,16 @@ class Trainer:
         self._spared |= {each.trial.number for each in orders.going if each.spared}
         apart, spared = frozenset(self._apart), frozenset(self._spared)
         placed = self._placed() | {each.trial.number for each in orders.going if each.epoch is not None}
+        self._keep_alone(orders.alone)
         progress = self._advance(orders)
+        alone, self._found_alone = tuple(self._found_alone), []
         waiting = {number for trials in self._waiting.values() for number in trials}
         return replace(
             progress,
             again=tuple(sorted(waiting & placed.union(progress.began))),
             apart=tuple(sorted(self._apart - apart)),
             spared=tuple(sorted(self._spared - spared)),
+            alone=alone,
         )
 
     def _placed(self) -> set[int]:
@@ -354,9 +359,9 @@ class Trainer:
         The only member of one fails.
         """
         if isinstance(error, UnlikeBatches):
-            cohort = self._fitted[population.cohort][0]
-            cohort.network.alone, self._fitted[cohort] = str(error), (cohort, 1)
-            self._say_why_alone(cohort)
+            self._trains_alone(population.cohort, str(error))
+            self._say_why_alone(self._fitted[population.cohort][0])
+            self._found_alone.append((members[0].trial.number, str(error)))
         population.disband()
         together = self._is_spared(error, [member.trial for member in members])
         for member in members:
@@ -427,6 +432,17 @@ class Trainer:
             self._fitted[cohort] = cohort, places
             self._say_why_alone(cohort)
         return self._fitted[cohort][0]
+
+    def _trains_alone(self, cohort: Cohort, reason: str) -> None:
+        first = self._fitted[cohort][0]
+        first.network.alone, self._fitted[first] = reason, (first, 1)
+
+    def _keep_alone(self, found: tuple[tuple[Trial, str], ...]) -> None:
+        """Take it as known which networks train alone: who finds it out starts its members again."""
+        for trial, reason in found:
+            with suppress(Exception):  # whoever has that network finds out too, and fails
+                configuration = self._job.experiment.configure(dict(trial.params))
+                self._trains_alone(self._fit(self._cohort(configuration)), reason)
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)
