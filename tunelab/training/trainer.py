@@ -441,8 +441,8 @@ class Trainer:
         """Take it as known which networks train alone: who finds it out starts its members again."""
         for trial, reason in found:
             with suppress(Exception):  # whoever has that network finds out too, and fails
-                configuration = self._job.experiment.configure(dict(trial.params))
-                self._trains_alone(self._fit(self._cohort(configuration)), reason)
+                _, cohort = self._tried(trial)
+                self._trains_alone(replace(cohort, apart=None), reason)
 
     def _network(self, configuration: Configuration) -> Network:
         return network_of(self._job.experiment, configuration, self._job.split)
