@@ -41,6 +41,10 @@ def test_an_error_for_want_of_memory_is_known(allocate: Any) -> None:
     assert named("why", caught.value, None) == "why"
 
 
+def test_a_thread_that_cannot_start_lacks_memory_for_its_stack() -> None:
+    assert ran_out_of_memory(RuntimeError("can't start new thread"))
+
+
 def test_others_are_not_taken_for_one() -> None:
     assert ran_out_of_memory(OSError(ENOMEM, "Cannot allocate memory"))
     for other in (

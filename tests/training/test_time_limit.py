@@ -55,6 +55,36 @@ def test_a_process_that_takes_too_long_is_ended_and_its_note_says_who_trained_an
     assert first.endswith((" 8)", " 9)", " 10)"))
 
 
+NO_MEMORY = """
+import sys, threading
+from tunelab.training.memory_limit import hold_to, ran_out_of_memory
+from tunelab.training.time_limit import TimeLimit
+
+limit = TimeLimit(60, int(sys.argv[1]))
+hold_to("500MB")
+held = []
+try:
+    while True:
+        held.append(bytearray(1_000_000))
+except MemoryError:
+    pass
+try:
+    threading.Thread(target=print).start()
+except RuntimeError as error:
+    assert ran_out_of_memory(error)
+    print("no thread")
+with limit.interrupts(3):
+    print("trains")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit")
+def test_a_loop_is_watched_where_there_is_no_memory_for_a_thread(note: int) -> None:
+    command = [sys.executable, "-c", NO_MEMORY, str(note)]
+    done = subprocess.run(command, pass_fds=[note], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("no thread\ntrains\n", "")
+
+
 def test_one_that_ends_otherwise_leaves_nothing_to_read(note: int) -> None:
     with TimeLimit(60, note).ends_process((3,)):
         pass

@@ -12,8 +12,8 @@ from tunelab.errors import ExperimentError
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
-_OF_TORCH = re.compile(r"can't allocate memory|std::bad_alloc")
-"""What torch says, in a `RuntimeError`, where the machine gives no memory."""
+_LACKS = re.compile(r"can't allocate memory|std::bad_alloc|can't start new thread")
+"""What torch says, and Python of a thread, in a `RuntimeError`, where the machine gives no memory."""
 
 
 def bytes_of(size: str) -> int:
@@ -68,7 +68,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, OSError):
         return error.errno == ENOMEM
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_OF_TORCH.search(str(error))))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_LACKS.search(str(error))))
 
 
 def named(reason: str, error: BaseException, size: str | None) -> str:

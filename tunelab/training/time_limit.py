@@ -45,10 +45,12 @@ class TimeLimit:
         self._seconds, self._note = (seconds, note) if seconds and note is not None else (0.0, 0)
         self._written: tuple[int, ...] | None = None
         self._due = inf
-        self._watcher: threading.Thread | None = None
         if self._seconds:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, once the stack is written
             faulthandler.register(signal.SIGALRM, file=self._note, chain=True)
+            signal.signal(signal.SIGUSR2, self._ring)
+            # now, while there is memory for it: where there is none, Python waits for ever for a thread to begin
+            threading.Thread(target=self._watch, name="tunelab-time", daemon=True).start()
 
     @contextmanager
     def ends_process(self, trials: Sequence[int], grace: float = 0.0) -> Iterator[None]:
@@ -77,10 +79,6 @@ class TimeLimit:
         if not self._seconds:
             yield
             return
-        if self._watcher is None:
-            signal.signal(signal.SIGUSR2, self._ring)
-            self._watcher = threading.Thread(target=self._watch, name="tunelab-time", daemon=True)
-            self._watcher.start()
         with self.ends_process((trial,), grace=min(self._seconds, CLEAN_UP)):
             self._due = time.monotonic() + self._seconds
             try:
