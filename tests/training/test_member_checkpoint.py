@@ -10,7 +10,7 @@ import pytest
 from laws.runs import drawn, job, varied
 
 from tunelab import Choice, Experiment
-from tunelab.checkpoint import NEWEST, PREVIOUS
+from tunelab.checkpoint import NEWEST, PREVIOUS, Checkpoint
 from tunelab.optimizers import Adam, Momentum, Switch
 from tunelab.training import trainer
 from tunelab.training.member_checkpoint import trial_folder
@@ -147,3 +147,27 @@ def test_noise_of_dropout_goes_on_where_it_was(tmp_path: Path) -> None:
     found = going_on(tmp_path, experiment, given, 3)
     assert found == {key: report for key, report in whole(experiment, given).items() if key[1] > 3}
     assert all(np.isfinite(list(report.metrics.values())).all() for report in found.values())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes")])
+def test_for_want_of_memory_trials_have_no_checkpoint_and_train_on(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Checkpoint, "save", refused)
+    worker = Trainer(made(tmp_path))
+    notes = worker.round(Orders(tuple(GIVEN))).notes
+    assert [note for note in notes if "no memory" in note and "have no checkpoint" in note]
+    _, ended = rounds(worker, Orders(), 10**9)
+    assert {each.state.value for each in ended} == {"complete"}
+
+
+def test_what_else_goes_wrong_in_a_checkpoint_is_heard_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Checkpoint, "save", refused)
+    with pytest.raises(RuntimeError, match="a bug"):
+        rounds(Trainer(made(tmp_path)), Orders(tuple(GIVEN)), 10**9)

@@ -7,6 +7,7 @@ from tunelab.checkpoint import Checkpoint
 from tunelab.contracts import Backend
 from tunelab.errors import CheckpointError
 from tunelab.training.member import Member
+from tunelab.training.memory_limit import ran_out_of_memory
 
 
 class MemberCheckpoints:
@@ -26,8 +27,16 @@ class MemberCheckpoints:
         """Write what the member needs; its last one is kept until the next.
 
         Raises:
-            CheckpointError: a place where nothing can be written.
+            CheckpointError: a place where nothing can be written, or no memory to do it.
         """
+        try:
+            self._save(member)
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise CheckpointError(f"trial {member.trial.number}: there is no memory to write one") from error
+
+    def _save(self, member: Member) -> None:
         if self._folder is None or member.changes or member.own is not None or member.epoch == 0:
             return
         Checkpoint(trial_folder(self._folder, member.trial.number)).save(
