@@ -202,11 +202,54 @@ def test_the_end_of_a_worker_is_seen_though_a_process_that_it_forked_lives_on() 
     forking = Function(f=models.forking_bowl, start=(1.0,))
     with ProcessExecutor(job(varied(data=None, model=forking, optimizer=Choice("sgd"), steps_per_epoch=1))) as executor:
         executor.send(Orders((Trial(0, 0, PLAIN | {"batch_size": 32}),)))
-        try:
-            with pytest.raises(WorkerError, match="ended with code 3"):
-                _within(10, executor)
-        finally:
-            os.killpg(executor._worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match="ended with code 3"):
+            _within(10, executor)
+        _wait_for_the_end_of_all(executor)
+
+
+def _wait_for_the_end_of_all(executor: ProcessExecutor) -> None:
+    """Wait until no process of a worker's group runs: one that is killed takes a moment."""
+    until = time.monotonic() + 20
+    while left := _group(executor):
+        assert time.monotonic() < until, f"{left} run on"
+        time.sleep(0.01)
+
+
+def _group(executor: ProcessExecutor) -> list[int]:
+    """Return the processes of a worker's group that run."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group = each.read_text().rpartition(")")[2].split()[:3]
+            found += [int(each.parent.name)] if int(group) == executor._worker.pid and state not in "ZX" else []
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_what_a_loop_started_ends_with_the_worker_unless_it_went_its_own_way(stubborn: bool, tmp_path: Path) -> None:
+    def starting(trial: Trial) -> Any:
+        if os.fork() == 0:
+            if stubborn:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            (tmp_path / "began").touch()
+            time.sleep(60)
+            os._exit(0)
+        while not (tmp_path / "began").exists():
+            time.sleep(0.01)
+        daemon = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        yield {"loss": 1.0, "daemon": daemon.pid}
+
+    with ProcessExecutor(loop_job(starting, tmp_path)) as executor:
+        executor.send(Orders((Trial(0, 0, {}),)))
+        (report,) = _within(20, executor).reports
+        assert len(_group(executor)) == 2
+    daemon = int(report.metrics["daemon"])
+    try:
+        _wait_for_the_end_of_all(executor)
+        assert is_alive(daemon)
+    finally:
+        os.kill(daemon, signal.SIGKILL)
 
 
 def test_a_process_that_a_worker_forked_ends_as_any_other_when_it_is_told_to(capfd: pytest.CaptureFixture[str]) -> None:

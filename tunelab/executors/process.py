@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -25,7 +26,7 @@ GRACE = 10.0
 """Seconds that a loop may take to clean up behind itself (its `finally`) before its process is killed."""
 
 LAST_WORDS = 1.0
-"""Seconds to wait for what a worker printed last: a process that it started may keep the pipe open."""
+"""Seconds to wait for what a worker left behind: processes that it started, and what these and it printed last."""
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -96,10 +97,10 @@ class ProcessExecutor(Executor):
         self._worker.terminate()
         try:
             with suppress(subprocess.TimeoutExpired):
-                self._worker.wait(GRACE)
+                self._wait(GRACE)
         finally:  # an impatient second Ctrl-C, too
             self._worker.kill()
-            self._worker.wait()
+            self._wait()
         self._printed.join(LAST_WORDS)
         for pipe in (self._worker.stdin, self._worker.stdout):
             if pipe is not None:
@@ -127,15 +128,23 @@ class ProcessExecutor(Executor):
     def _why_gone(self) -> WorkerError:
         with self._note:
             hung, process = hung_by(self._note.fileno()), f"the training process {self._worker.pid}"
-        if hung:
-            with suppress(ProcessLookupError):
-                os.killpg(self._worker.pid, signal.SIGKILL)  # what it started
-        code = self._worker.wait()
+        code = self._wait()
         self._printed.join(LAST_WORDS)
         if hung:
             return WorkerHung(f"{process} was ended: {hung.reason.splitlines()[0]}", hung.trials, hung.reason)
         killed = " (killed, as a system does that has run out of memory)" if code == -signal.SIGKILL else ""
         return WorkerError(f"{process} ended with code {code}{killed}; what it printed stands above")
+
+    def _wait(self, timeout: float | None = None) -> int:
+        """Return the worker's exit code, and end what it started and left behind.
+
+        Only just after it has ended: its number, by which they are known, may be another's later, once they are gone.
+        """
+        was_running = self._worker.returncode is None
+        code = self._worker.wait(timeout)
+        if was_running:
+            _end_group(self._worker.pid)
+        return code
 
     def _pass_on(self) -> None:
         """Pass on what the worker prints."""
@@ -144,6 +153,19 @@ class ProcessExecutor(Executor):
         with self._worker.stderr as pipe:
             while chunk := os.read(pipe.fileno(), 1 << 16):
                 self._tell(decoder.decode(chunk))
+
+
+def _end_group(number: int) -> None:
+    """End the processes of a group; one that tidies up behind others, as multiprocessing has, gets a second for it."""
+    with suppress(ProcessLookupError, PermissionError):  # there are none, or on macOS only such as have ended
+        try:
+            os.killpg(number, signal.SIGTERM)
+            until = time.monotonic() + LAST_WORDS
+            while time.monotonic() < until:
+                time.sleep(0.01)
+                os.killpg(number, 0)
+        finally:
+            os.killpg(number, signal.SIGKILL)
 
 
 def _note() -> IO[bytes]:
