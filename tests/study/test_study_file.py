@@ -1,5 +1,6 @@
 """What a study was asked to do, in its folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,26 @@ def test_other_studies_beside_it_are_named(tmp_path: Path) -> None:
         (tmp_path / name / STUDY).touch()
     with pytest.raises(StoreError, match=r"it has no study\.json; .*: did you mean .*Known: a-1, a-2$"):
         StudyFile.load(tmp_path / "a-3")
+
+
+def test_it_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_disk: dict[int, int] = {}
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        fsync(descriptor)
+        on_disk[os.fstat(descriptor).st_ino] = os.fstat(descriptor).st_size
+
+    def moved(source: Path, target: Path) -> None:
+        assert on_disk[source.stat().st_ino] == source.stat().st_size > 0
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
+    file = StudyFile("{}", None, 8, None, 0, None, "tpe", "none", "narrow", None, 1, None)
+    file.save(tmp_path)
+    assert StudyFile.load(tmp_path) == file
+    assert [path.name for path in tmp_path.iterdir()] == [STUDY]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"wings": 2}', "{}"])

@@ -60,9 +60,12 @@ class StudyFile:
         return Limits(self.trial_timeout, self.worker_memory)
 
     def save(self, folder: Path) -> None:
-        """Write it into the study's folder, whole or not at all."""
+        """Write it into the study's folder, whole or not at all, also where the machine's power fails."""
         fresh = folder / f".{STUDY}"
-        fresh.write_text(json.dumps(asdict(self), indent=1))
+        with fresh.open("w") as file:
+            file.write(json.dumps(asdict(self), indent=1))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(fresh, folder / STUDY)
 
     @classmethod
