@@ -8,6 +8,10 @@ TRIALS ?= 200
 # A process of tests for each core; a file's tests stay together, with the servers that they start.
 SPREAD := -n auto --dist loadfile
 
+# PyTorch has no part in these, which take long: they are not run a second time in an environment without it.
+ALIKE := tests/tracking tests/benchmarks tests/executors/test_ray.py \
+  $(addprefix tests/study/test_,engines.py joined.py many_trials.py resume.py shared_storage.py)
+
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE = $(addprefix --editable ,$(dir $(1)))
 
@@ -24,7 +28,7 @@ test: $(VENV)/.installed-test lint test-plugins
 	$(BIN)/python -m pytest $(SPREAD)
 
 test-without-torch: $(BARE)/.installed-test
-	$(BARE)/bin/python -m pytest --without-torch $(SPREAD)
+	$(BARE)/bin/python -m pytest --without-torch $(SPREAD) $(addprefix --ignore=,$(ALIKE))
 
 test-plugins: $(VENV)/.installed-test
 	set -e; for home in $(dir $(PLUGINS)); do (cd $$home && $(abspath $(BIN))/python -m pytest); done

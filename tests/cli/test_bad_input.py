@@ -108,7 +108,7 @@ ARGUMENTS = {
     "nothing to widen": (["mine.py", "--widen"], r"nothing to widen: no study of x with a complete trial is in "),
     "unknown storage": (
         ["mine.py", "--storage", "nosql://ann:pass@x"],
-        r"storage nosql://ann:\*\*\*@x cannot be opened",
+        r"storage nosql://\*\*\*@x cannot be opened",
     ),
     "a folder that cannot be": (["mine.py", "--folder", "notes.txt"], r"no study folder can be made in .*notes.txt"),
     "a tracking URI that is none": (["mine.py", "--tracking-uri", "somewhere"], r"tracking URI must be .*'somewhere'"),
