@@ -5,11 +5,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from leaving_server import leaving_server
 
 from tunelab.study.folder import held
 from tunelab.study.study_file import StudyFile
@@ -21,29 +20,6 @@ from .conftest import COMMAND, Tunelab
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def leaving_server() -> str:
-    """A server that answers once, so that a study begins, and is gone then."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-
-    def answer() -> None:
-        server.handle_request()
-        server.server_close()
-
-    Thread(target=answer, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
 
 
 def test_who_does_not_wait_for_mlflow_has_the_study_and_sends_it_later(

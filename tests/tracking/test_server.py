@@ -3,13 +3,12 @@
 import re
 import socket
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from browser import Browser, is_installed
 from conftest import Server
+from leaving_server import leaving_server
 from mlflow import MlflowClient
 from ports import free_port
 from shown import children_of, curve, wait_until
@@ -53,7 +52,7 @@ def test_a_server_that_dies_and_comes_back_shows_everything(server: Server, fold
 
 def test_a_server_that_stays_dead_leaves_the_rest_in_the_spool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tunelab.tracking.writer_process._PATIENCE", 2.0)
-    tracker = MLflowTracker(server_that_answers_once())
+    tracker = MLflowTracker(leaving_server())
     tracker.begin(record(folder), AT)
     tell_trial(tracker, 0, State.COMPLETE)
     told: list[int] = []
@@ -73,7 +72,7 @@ def test_a_study_that_ends_without_its_server_is_returned_and_has_ended(
 ) -> None:
     monkeypatch.setattr("tunelab.tracking.writer_process._PATIENCE", 2.0)
     experiment = Experiment(name="alone", data="wine", model=MLP(width=8), optimizer="adam", epochs=2)
-    uri = server_that_answers_once()
+    uri = leaving_server()
     study = experiment.run(trials=3, register="wine", tracking_uri=uri, executor="inline", folder=tmp_path)
     assert [result.state for result in study.trials] == ["complete"] * 3
     assert study.mirror.incomplete in study.notes
@@ -95,33 +94,12 @@ def test_a_study_that_is_stopped_without_its_server_says_what_waits(
     def watch(snapshot: Snapshot) -> None:
         raise KeyboardInterrupt
 
-    uri = server_that_answers_once()
+    uri = leaving_server()
     with pytest.raises(KeyboardInterrupt) as stopped:
         experiment.run(trials=3, tracking_uri=uri, executor="inline", folder=tmp_path, watch=watch)
     (note,) = stopped.value.__notes__
     assert f"events wait in {tmp_path}/alone-1/spool.jsonl" in note
     assert not StudyFile.load(tmp_path / "alone-1").finished
-
-
-def server_that_answers_once() -> str:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-
-    def answer() -> None:
-        server.handle_request()
-        server.server_close()
-
-    Thread(target=answer, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
 
 
 def test_nothing_that_answers_is_refused_at_once(folder: Path) -> None:
