@@ -368,6 +368,7 @@ class Progress:
         alone: trials by whose networks it was found in this round that members cannot train together, and why.
         members: members that trained in this round.
         capacity: places that their population had.
+        work: what the round was worth beside other rounds: counted, so that it is the same on any machine.
         seconds: wall time of the round.
         notes: what a person should know of how trials train, each said once.
         finished: the answer to the last order.
@@ -382,6 +383,7 @@ class Progress:
     alone: tuple[tuple[int, str], ...] = ()
     members: int = 0
     capacity: int = 0
+    work: float = 0.0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     finished: Finished | None = None

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,12 @@ def _plain(end: Any) -> tuple[Any, ...]:
     return end.trial, end.state, end.epoch, end.step, end.reason, weights
 
 
+def test_a_worker_is_not_waited_for_when_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "command", lambda _: ["sleep", "60"])  # reads nothing
+    with _in_time(20), ProcessExecutor(job(experiment(MLP(width=2)))):  # digits, more than a pipe holds
+        pass
+
+
 def test_orders_may_be_sent_far_ahead_and_be_large() -> None:
     made = experiment(MLP(width=2))
     with ProcessExecutor(job(made)) as executor:
@@ -133,14 +140,19 @@ def test_a_worker_that_dies_is_an_error_each_time_it_is_asked(how: str, code: in
 
 def _within(seconds: int, executor: ProcessExecutor) -> Progress:
     """Receive, or fail the test instead of waiting for ever."""
+    with _in_time(seconds):
+        return executor.receive()
 
+
+@contextmanager
+def _in_time(seconds: int) -> Iterator[None]:
     def late(*_: Any) -> None:
-        raise TimeoutError("receive() hangs")
+        raise TimeoutError("it hangs")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
     try:
-        return executor.receive()
+        yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
@@ -171,7 +183,7 @@ def test_an_answer_that_is_none_is_an_error_and_not_a_wait(junk: bytes) -> None:
         reader.__dict__.update(executor.__dict__)
         worker = subprocess.Popen(["cat"], stdin=read, stdout=subprocess.PIPE)
         os.close(read)
-        reader._worker, reader._note = worker, process._note()
+        reader._worker, reader._note = worker, process._in_memory()
         os.write(write, junk)
         os.close(write)
         reader._read()  # whatever it reads, somebody who waits must hear of it

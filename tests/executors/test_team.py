@@ -12,6 +12,7 @@ import pytest
 from laws import functions
 from laws.runs import Run, drawn, follow, job, train, varied
 
+from tunelab.contracts import Executor
 from tunelab.data.split import split
 from tunelab.errors import WorkerError, WorkerHung
 from tunelab.executors.inline import InlineExecutor
@@ -60,6 +61,45 @@ def test_processes_take_turns_as_workers_in_this_process_do() -> None:
     with TeamExecutor(inline, 2) as here, TeamExecutor(lambda: ProcessExecutor(job(MADE)), 2) as there:
         one, other = follow(here, ORDERS), follow(there, ORDERS)
     assert list(map(without_place, one.progress)) == list(map(without_place, other.progress))
+
+
+class Worth(Executor):
+    """Trains nothing: its rounds are worth what is given, and say whose they are."""
+
+    def __init__(self, name: str, worth: Sequence[float]) -> None:
+        self._rounds = iter([Progress(notes=(name,), work=work) for work in worth])
+
+    def send(self, orders: Orders) -> None:
+        """Take no notice."""
+
+    def receive(self) -> Progress:
+        return next(self._rounds)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "order"),
+    [
+        ([1] * 9, [1] * 9, "abababab"),
+        ([1] * 9, [3] * 9, "abaabaaab"),
+        ([2, 12, 1, 1, 1], [5] * 9, "ababbaaba"),
+        ([0] * 9, [4] * 9, "abababab"),  # who had nothing to train has waited, and owes no work
+    ],
+)
+def test_the_next_answer_is_of_who_has_done_the_least(a: Sequence[float], b: Sequence[float], order: str) -> None:
+    workers = iter([Worth("a", a), Worth("b", b)])
+    with TeamExecutor(lambda: next(workers), 2) as team:
+        for _ in range(4):
+            team.send(Orders())
+        found = []
+        for _ in order:
+            found += team.receive().notes
+            assert sorted(seat.holds for seat in team._seats) == [1, 2]
+            team.send(Orders())
+            assert [seat.holds for seat in team._seats] == [2, 2], "who has answered gets the next orders"
+    assert "".join(found) == order
 
 
 def test_a_trial_is_stopped_by_the_worker_that_has_it() -> None:

@@ -63,6 +63,27 @@ def test_a_line_is_there_as_soon_as_its_call_has_returned(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("journal.*")), "no lock is left behind"
 
 
+def test_what_this_process_wrote_is_not_read_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal"
+    optuna.create_study(storage=OneWriterJournal(path), study_name="study").enqueue_trial({"x": 0.25})
+    study = optuna.load_study(storage=OneWriterJournal(path), study_name="study")  # two operations are there
+    monkeypatch.setattr(JournalFileBackend, "read_logs", None)
+    for number in range(3):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("both", (1, {"a": None}))
+        trial.report(0.5, number)
+        study.tell(trial, float(number))
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        study._storage.set_trial_user_attr(0, "late", 1)  # an operation that is written, and refused when it is read
+    study.enqueue_trial({"x": 0.75})
+    monkeypatch.undo()
+    again = optuna.load_study(study_name="study", storage=JournalStorage(JournalFileBackend(str(path))))
+    assert study.trials == again.trials
+    assert again.trials[0].user_attrs == {"both": [1, {"a": None}]}
+    assert [trial.state.name for trial in again.trials] == ["COMPLETE"] * 3 + ["WAITING"]
+
+
 @pytest.fixture
 def files_end_at() -> Iterator[Callable[[int], None]]:
     """Return what lets no file grow beyond a size: a write then ends in its middle, as on a full disk."""

@@ -21,6 +21,7 @@ PROGRESS = Progress(
     alone=((3, "their batches differ"),),
     members=2,
     capacity=16,
+    work=0.1,
     seconds=0.25,
     notes=("trials train one at a time: why",),
 )
@@ -33,11 +34,12 @@ def test_a_round_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert list(rounds.known()) == [Round(PROGRESS, 1795628879.9760802), Round(Progress(), 2.0)]
 
 
-def test_a_line_of_before_it_was_told_who_began_again_says_that_nobody_did() -> None:
+def test_a_line_of_an_earlier_version_says_nothing_of_what_is_told_since() -> None:
     line = json.loads(encode(Round(PROGRESS, 1.0)))
-    for name in ("again", "apart", "spared", "alone"):
+    for name in ("again", "apart", "spared", "alone", "work"):
         del line[name]
-    assert decode(json.dumps(line).encode()).progress == replace(PROGRESS, again=(), apart=(), spared=(), alone=())
+    known = replace(PROGRESS, again=(), apart=(), spared=(), alone=(), work=0.0)
+    assert decode(json.dumps(line).encode()).progress == known
 
 
 def test_a_new_study_knows_none(tmp_path: Path) -> None:

@@ -93,6 +93,19 @@ def test_members_counts_those_that_trained_this_round() -> None:
         assert one.seconds > 0
 
 
+def test_what_a_round_is_worth_is_counted_and_not_timed() -> None:
+    def worth(*trials: Trial) -> float:
+        return Trainer(job(experiment())).round(Orders(trials)).work
+
+    one, two, three = (worth(*(trial(number) for number in range(many))) for many in (1, 2, 3))
+    assert 0 < one < two < three
+    assert three - two == two - one, "each member adds the same"
+    assert one < two < 2 * one, "and shares what a step takes beside arithmetic"
+    assert worth(trial(0, batch_size=16)) > worth(trial(0, batch_size=32)), "as many rows, in more steps"
+    assert worth(trial(0, width=8)) > worth(trial(0, width=4))
+    assert worth() == 0
+
+
 def test_structure_splits_cohorts_and_numbers_do_not() -> None:
     together = [trial(0), trial(1, dropout=0.5), trial(2, **{"optimizer.lr": 1.0}), trial(3, epochs=1, clip_norm=1.0)]
     trainer = Trainer(job(experiment()))

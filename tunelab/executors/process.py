@@ -54,23 +54,23 @@ class ProcessExecutor(Executor):
 
     def __init__(self, job: Work, tell: Callable[[str], None] = to_standard_error) -> None:
         self._tell = tell
-        message = packed(job)
-        self._note = _note()
-        self._worker = subprocess.Popen(
-            [*command("tunelab.executors.worker"), str(self._note.fileno())],
-            pass_fds=[self._note.fileno()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD, **import_path()},
-            process_group=0,  # a terminal's Ctrl-C is the engine's to handle
-        )
+        self._note = _in_memory()
+        with _in_memory(packed(job)) as given:  # in a pipe it would have to be waited for
+            files = (self._note.fileno(), given.fileno())
+            self._worker = subprocess.Popen(
+                [*command("tunelab.executors.worker"), *map(str, files)],
+                pass_fds=files,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **ONE_THREAD, **import_path()},
+                process_group=0,  # a terminal's Ctrl-C is the engine's to handle
+            )
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._printed = threading.Thread(target=self._pass_on, name="tunelab-printed", daemon=True)
         self._printed.start()
         threading.Thread(target=self._read, name="tunelab-progress", daemon=True).start()
         self._write(sys.path)
-        self._write(message)
 
     def send(self, orders: Orders) -> None:
         """Queue the orders of the next round."""
@@ -168,9 +168,13 @@ def _end_group(number: int) -> None:
             os.killpg(number, signal.SIGKILL)
 
 
-def _note() -> IO[bytes]:
-    """Return a file that is gone with its processes: in memory where the system has that, since it is written often."""
-    return os.fdopen(os.memfd_create("tunelab"), "w+b") if sys.platform == "linux" else tempfile.TemporaryFile()
+def _in_memory(held: bytes = b"") -> IO[bytes]:
+    """Return a file that is gone with its processes, at its start; it is in memory where the system has that."""
+    linux = sys.platform == "linux"
+    file: IO[bytes] = os.fdopen(os.memfd_create("tunelab"), "w+b") if linux else tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(held)
+    file.seek(0)
+    return file
 
 
 def packed(job: Work) -> bytes:

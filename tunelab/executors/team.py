@@ -13,10 +13,12 @@ PATIENCE = 5
 
 
 class TeamExecutor(Executor):
-    """Several executors that look like one: round r is trained by the r-th in turn.
+    """Several executors that look like one: the next answer is that of the worker that has done the least so far.
 
-    Turns do not depend on who is faster, so that the same seed gives the same study, whatever the machine does. A
-    trial stays with the worker that got it.
+    What a round was worth is counted, not timed (`Progress.work`), so that the same seed gives the same study, whatever
+    the machine does, and yet hardly anybody waits: who has had a short round is asked again before who trains a long
+    one. Equal rounds go by turns. New orders go to the worker that holds the fewest. A trial stays with the worker that
+    got it.
 
     Where a worker dies, another takes its place, and brings its trials to where they were before it goes on: round for
     round as if nothing had happened. So does a study that is resumed, whose first rounds are known (`pass_over`). A
@@ -29,7 +31,6 @@ class TeamExecutor(Executor):
 
     def __init__(self, make: Callable[[], Executor], workers: int) -> None:
         self._seats = [_Seat(make) for _ in range(workers)]
-        self._sent = self._received = 0
 
     def start(self) -> None:
         """Start the workers that do not run; they are when they are needed first, at the latest."""
@@ -37,24 +38,28 @@ class TeamExecutor(Executor):
             seat.start()
 
     def send(self, orders: Orders) -> None:
-        """Queue the orders of the next round; a trial is stopped at the next turn of the worker that has it."""
+        """Queue the orders of a round; a trial is stopped at the next round of the worker that has it."""
         for seat in self._seats:
             seat.stop += [number for number in orders.stop if number in seat.trials]
-        self._seats[self._sent % len(self._seats)].send(orders)
-        self._sent += 1
+        min(self._seats, key=lambda seat: (seat.holds, seat.sent)).send(orders)
 
     def receive(self) -> Progress:
-        """Return the progress of the oldest round not received yet.
+        """Return the progress of the round whose answer is next.
 
         Raises:
             WorkerError: a worker dies again and again.
         """
         self.start()
-        return self._next().receive()
+        seat = self._next()
+        progress = seat.receive()
+        self._count(seat, progress)
+        return progress
 
     def pass_over(self, progress: Progress) -> None:
-        """Take the progress of the oldest round not received yet as known: nobody trains it."""
-        self._next().answered(progress)
+        """Take the progress of the round whose answer is next as known: nobody trains it."""
+        seat = self._next()
+        seat.answered(progress)
+        self._count(seat, progress)
 
     def close(self) -> None:
         """Stop training at once and let go of everything."""
@@ -62,9 +67,15 @@ class TeamExecutor(Executor):
             seat.close()
 
     def _next(self) -> "_Seat":
-        seat = self._seats[self._received % len(self._seats)]
-        self._received += 1
-        return seat
+        """Return the place of who has done the least, and of equals of who has not been asked for longer."""
+        return min((seat for seat in self._seats if seat.holds), key=lambda seat: (seat.work, seat.received))
+
+    def _count(self, seat: "_Seat", progress: Progress) -> None:
+        """Count what a round was worth; who had nothing to train has waited for the others, and is level with them."""
+        seat.received += 1
+        seat.work += progress.work
+        if not progress.work:
+            seat.work = max(each.work for each in self._seats)
 
 
 class _Seat:
@@ -73,6 +84,8 @@ class _Seat:
     def __init__(self, make: Callable[[], Executor]) -> None:
         self.trials: dict[int, Trial] = {}
         self.stop: list[int] = []
+        self.sent = self.received = 0
+        self.work = 0.0
         self._make = make
         self._executor: Executor | None = None
         self._is_new = True
@@ -85,6 +98,11 @@ class _Seat:
         self._hung: tuple[Hung, ...] = ()  # in the oldest round that is not answered
         self._deaths = 0
 
+    @property
+    def holds(self) -> int:
+        """How many orders it has not answered."""
+        return len(self._unanswered)
+
     def start(self) -> None:
         """Start a worker, if there is none, and tell it all that the last one had been told and did not finish."""
         if self._executor is not None:
@@ -96,6 +114,7 @@ class _Seat:
     def send(self, given: Orders) -> None:
         """Pass on the orders, but for whom to stop: those of this worker's own trials that are to end by now."""
         orders, self.stop = replace(given, stop=tuple(self.stop)), []
+        self.sent += 1
         self.trials |= {trial.number: trial for trial in given.start}
         self._unanswered.append(orders)
         if self._executor is not None:

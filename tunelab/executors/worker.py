@@ -1,6 +1,7 @@
-"""A worker process: `python -m tunelab.executors.worker NOTE`, orders on standard input, progress on standard output.
+"""A worker process (`python -m tunelab.executors.worker NOTE JOB`): orders on its standard input, progress on the output.
 
-What a person's own code prints goes to standard error, so that it cannot be taken for progress.
+Its arguments are descriptors of two files: who trains (`tunelab.training.time_limit`), and what is to be trained. What
+a person's own code prints goes to standard error, so that it cannot be taken for progress.
 """
 
 import os
@@ -35,7 +36,7 @@ class Leaving:
 
 def main() -> None:
     """Train until standard input ends, or this process is terminated."""
-    note = int(sys.argv.pop())
+    job, note = int(sys.argv.pop()), int(sys.argv.pop())
     os.set_inheritable(note, False)
     orders, progress = _private_pipes()
     import tunelab.training.loop_trainer  # before the path is the person's, where a json.py may lie
@@ -44,7 +45,9 @@ def main() -> None:
     leaving = Leaving()
     try:
         sys.path[:] = pickle.load(orders)
-        _train(pickle.load(orders), note, orders, progress, leaving)
+        with os.fdopen(job, "rb") as file:
+            held = file.read()
+        _train(held, note, orders, progress, leaving)
     except EOFError:  # the engine is gone
         pass
     except TunelabError as error:  # a device that is not here

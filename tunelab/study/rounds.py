@@ -70,7 +70,7 @@ class Rounds:
 def encode(known: Round) -> bytes:
     """Return a round's line; weights are not kept in it.
 
-    >>> known = Round(Progress(began=(3,), members=1, capacity=16, seconds=0.5), 1.0)
+    >>> known = Round(Progress(began=(3,), members=1, capacity=16, work=2.0, seconds=0.5), 1.0)
     >>> decode(encode(known)) == known
     True
     """
@@ -85,6 +85,7 @@ def encode(known: Round) -> bytes:
         "alone": progress.alone,
         "members": progress.members,
         "capacity": progress.capacity,
+        "work": progress.work,
         "seconds": progress.seconds,
         "notes": progress.notes,
         "at": known.at,

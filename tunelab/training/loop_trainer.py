@@ -81,6 +81,7 @@ class LoopTrainer:
             ended=tuple(ended),
             members=1,
             capacity=1,
+            work=1.0,
             seconds=time.perf_counter() - began,
         )
 

@@ -17,6 +17,9 @@ from tunelab.training.plan import STEPS_AT_ONCE, plan
 from tunelab.training.rules import RuleGroup, groups_of, sorted_by_rule
 from tunelab.trial import Ended, Report, State
 
+OVERHEAD = 750_000
+"""What a step takes beside arithmetic, in parameters times rows: 110 µs and 0.15 ns, in studies of digits on NumPy."""
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -33,6 +36,10 @@ class Cohort:
     batch_size: int | None
     steps: int
     apart: int | None = None
+
+    def work(self, members: int) -> float:
+        """Return what an epoch of so many members takes, by count: in parameters times rows that pass through them."""
+        return float(self.steps * (OVERHEAD + members * self.network.size * (self.batch_size or 1)))
 
 
 class Population:

@@ -147,6 +147,7 @@ class Trainer:
             ended=_in_order([*ended, *failed, *left]),
             members=members,
             capacity=self._capacity(cohort),
+            work=cohort.work(members),
             seconds=time.perf_counter() - began,
             notes=self._noted(),
         )
