@@ -1,4 +1,4 @@
-"""A worker process (`python -m tunelab.executors.worker NOTE JOB`): orders on its standard input, progress on the output.
+"""A worker process (`python -m tunelab.executors.worker NOTE JOB`): orders on standard input, progress on the output.
 
 Its arguments are descriptors of two files: who trains (`tunelab.training.time_limit`), and what is to be trained. What
 a person's own code prints goes to standard error, so that it cannot be taken for progress.
