@@ -110,3 +110,12 @@ def suggestion(given: str, known: "Iterable[str]") -> str:
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     more = f", and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return f"{hint}Known: {', '.join(names[:NAMES_SHOWN]) or 'none'}{more}"
+
+
+def in_words(error: BaseException) -> str:
+    """Return an exception as a person reads it: its class, and its message if it has one.
+
+    >>> in_words(ValueError("two rows")), in_words(KeyboardInterrupt())
+    ('ValueError: two rows', 'KeyboardInterrupt')
+    """
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy, linear, mse_loss
 
 from laws.runs import rows_of
 from tunelab.experiments import Experiment
+from tunelab.training.networks import network_of
 from tunelab.training.streams import Purpose, stream
-from tunelab.training.trainer import network_of
 from tunelab.trial import Trial
 
 

@@ -5,10 +5,41 @@ from collections.abc import Iterable
 import numpy as np
 
 from tunelab.contracts import Array, Backend, Network
-from tunelab.training.feed import Rows
-from tunelab.training.networks import passes_of_one
+from tunelab.data.items import Parts
+from tunelab.errors import in_words
+from tunelab.experiments import Experiment
+from tunelab.training.feed import Feed, Rows
+from tunelab.training.networks import network_of, passes_of_one
 from tunelab.training.trained import TrainedModel
-from tunelab.trial import Finish
+from tunelab.trial import Finish, Finished
+
+
+def finish(order: Finish, experiment: Experiment, parts: Parts, feed: Feed, backend: Backend) -> Finished:
+    """Measure the best trial on the test part, and make its module a program if that is asked for.
+
+    Args:
+        order: the best trial, and what was kept of it.
+        experiment: what was trained.
+        parts: the rows, or what reads them.
+        feed: gives them.
+        backend: what computes.
+    """
+    configuration = experiment.configure(dict(order.trial.params))
+    notes: tuple[str, ...] = ()
+    try:
+        network = network_of(experiment, configuration, parts)
+        metrics = tested(order, network, backend, feed.tested()) if parts.has_test else {}
+    except Exception as error:
+        metrics, notes = {}, (f"the best trial, {order.trial.number}, could not be tested: {in_words(error)}",)
+    if not order.export:
+        return Finished(metrics, notes=notes)
+    trained = TrainedModel.of(configuration.model, order.weights, parts, experiment.dtype, order.trial.seed)
+    try:
+        x, _ = feed.sample(feed.size(configuration.batch_size))
+        programs, said = program(trained, x)
+    except Exception as error:
+        programs, said = {}, (f"the best module is kept as weights alone: {in_words(error)}",)
+    return Finished(metrics, programs, (*notes, *said))
 
 
 def tested(order: Finish, network: Network, backend: Backend, rows: Iterable[Rows]) -> dict[str, float]:

@@ -2,30 +2,27 @@
 
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from tunelab.backends import backend_of
-from tunelab.contracts import Backend, Network, Start
+from tunelab.contracts import Backend
 from tunelab.data.items import Items, Parts
-from tunelab.errors import CheckpointError, ExperimentError
+from tunelab.errors import CheckpointError, ExperimentError, in_words
 from tunelab.experiments import Configuration, Experiment
 from tunelab.training.batches import UnlikeBatches
+from tunelab.training.best import Best
+from tunelab.training.cohorts import Cohorts
 from tunelab.training.feed import Arrays, Feed
-from tunelab.training.finish import program, tested
+from tunelab.training.finish import finish
 from tunelab.training.member import Member
 from tunelab.training.member_checkpoint import MemberCheckpoints
 from tunelab.training.memory_limit import named, ran_out_of_memory
-from tunelab.training.network import LARGEST
-from tunelab.training.networks import network_of
 from tunelab.training.population import Cohort, Population
 from tunelab.training.time_limit import TimeLimit, without_hung
-from tunelab.training.trained import TrainedModel
-from tunelab.trial import FREE, STOPPED, Ended, Finish, Finished, Going, Limits, Orders, Progress, Report, State, Trial
+from tunelab.trial import FREE, STOPPED, Ended, Going, Limits, Orders, Progress, Report, State, Trial
 
 SECONDS_A_CHECKPOINT = 30.0
 """Between two checkpoints of a member: what a killed worker has to train again, at most, for each that it had."""
@@ -82,17 +79,14 @@ class Trainer:
     def __init__(self, job: Job, note: int | None = None) -> None:
         self.limits = job.limits
         self._time = TimeLimit(job.limits.seconds, note)
-        self._apart: set[int] = set()
         self._spared: set[int] = set()
         self._job = job
         self._backend = backend_of(job.experiment.backend, job.experiment.dtype)
         self._feed = _feed(job.split, self._backend)
+        self._cohorts = Cohorts(job.experiment, job.split, self._feed, self._backend, job.population)
         self._waiting: dict[Cohort, dict[int, tuple[Trial, Configuration]]] = {}
         self._populations: dict[Cohort, Population] = {}
-        self._fitted: dict[Cohort, tuple[Cohort, int]] = {}
-        self._found_alone: list[tuple[int, str]] = []
-        self._notes = list(job.split.notes) if isinstance(job.split, Items) else []
-        self._best: float | None = None
+        self._best = Best(job.experiment, self._backend)
         self._checkpoints = MemberCheckpoints(job.checkpoints, self._backend)
         self._saved, self._pause = time.monotonic(), SECONDS_A_CHECKPOINT
         self._lacked_memory = False
@@ -105,21 +99,22 @@ class Trainer:
     def round(self, orders: Orders) -> Progress:
         """Admit and stop trials as ordered, then train one epoch of one population."""
         if orders.finish is not None:
-            return Progress(finished=self._finish_study(orders.finish))
-        self._apart |= {each.trial.number for each in orders.going if each.apart}
+            job = self._job
+            return Progress(finished=finish(orders.finish, job.experiment, job.split, self._feed, self._backend))
+        self._cohorts.apart |= {each.trial.number for each in orders.going if each.apart}
         self._spared |= {each.trial.number for each in orders.going if each.spared}
-        apart, spared = frozenset(self._apart), frozenset(self._spared)
+        apart, spared = frozenset(self._cohorts.apart), frozenset(self._spared)
         placed = self._placed() | {each.trial.number for each in orders.going if each.epoch is not None}
         self._keep_alone(orders.alone)
         progress = self._advance(orders)
-        alone, self._found_alone = tuple(self._found_alone), []
         waiting = {number for trials in self._waiting.values() for number in trials}
         return replace(
             progress,
             again=tuple(sorted(waiting & placed.union(progress.began))),
-            apart=tuple(sorted(self._apart - apart)),
+            apart=tuple(sorted(self._cohorts.apart - apart)),
             spared=tuple(sorted(self._spared - spared)),
-            alone=alone,
+            alone=self._cohorts.found_alone(),
+            notes=self._cohorts.said(),
         )
 
     def _placed(self) -> set[int]:
@@ -129,10 +124,10 @@ class Trainer:
         began = time.perf_counter()
         self._clear_up()
         orders, hung = without_hung(orders)
-        self._apart |= {number for each in orders.hung if len(each.trials) > 1 for number in each.trials}
+        self._cohorts.apart |= {number for each in orders.hung if len(each.trials) > 1 for number in each.trials}
         ended = [*hung, *self._take_up(orders.going), *self._stop(orders.stop), *self._enqueue(orders.start)]
         if not self.busy:
-            return Progress(ended=_in_order(ended), notes=self._noted())
+            return Progress(ended=_in_order(ended))
         cohort = min({*self._waiting, *self._populations}, key=self._oldest)
         population, joining, failed = self._fill(cohort)
         members = len(population.members) + len(joining)
@@ -146,16 +141,10 @@ class Trainer:
             reports=reports,
             ended=_in_order([*ended, *failed, *left]),
             members=members,
-            capacity=self._capacity(cohort),
+            capacity=self._cohorts.capacity(cohort),
             work=cohort.work(members),
             seconds=time.perf_counter() - began,
-            notes=self._noted(),
         )
-
-    def _noted(self) -> tuple[str, ...]:
-        """Return what is to be said once, and has not been."""
-        notes, self._notes = tuple(self._notes), []
-        return notes
 
     def close(self) -> None:
         """Let go of whoever reads."""
@@ -213,9 +202,7 @@ class Trainer:
     def _tried(self, trial: Trial) -> tuple[Configuration, Cohort]:
         """Return what a trial trains, and with whom it may."""
         with self._time.ends_process((trial.number,)):
-            configuration = self._job.experiment.configure(dict(trial.params))
-            cohort = self._fit(self._cohort(configuration))
-        return configuration, self._own(cohort, trial)
+            return self._cohorts.of(trial)
 
     def _take_up(self, going: tuple[Going, ...]) -> Iterator[Ended]:
         """Bring trials to where they were, each alone, and give them their places again."""
@@ -234,7 +221,7 @@ class Trainer:
 
     def _again(self, trial: Trial, epoch: int, configuration: Configuration, cohort: Cohort) -> Member:
         """Return a member as it was after some epochs: from its checkpoint on, if it has one, trained once more."""
-        member = Member.new(trial, configuration, self._network(configuration), cohort.steps, self._backend)
+        member = Member.new(trial, configuration, self._cohorts.network(configuration), cohort.steps, self._backend)
         self._checkpoints.restore(member, epoch)
         alone = Population(cohort, self._feed, self._backend, self._job.experiment.diverged_above)
         alone.admit([member])
@@ -256,7 +243,7 @@ class Trainer:
                 for member in population.members:
                     self._checkpoints.save(member)
         except CheckpointError as error:
-            self._say(f"running trials have no checkpoint, and would begin anew: {error}")
+            self._cohorts.say(f"running trials have no checkpoint, and would begin anew: {error}")
         self._saved = time.monotonic()
         self._pause = max(SECONDS_A_CHECKPOINT, 15 * (self._saved - began))
 
@@ -287,7 +274,7 @@ class Trainer:
     def _fill(self, cohort: Cohort) -> tuple[Population, list[Member], list[Ended]]:
         """Return the cohort's population, who of those that wait is to join it, and who fails to."""
         waiting = self._waiting.get(cohort, {})
-        room = self._capacity(cohort) - len(self._population(cohort).members)
+        room = self._cohorts.capacity(cohort) - len(self._population(cohort).members)
         chosen = [waiting.pop(number) for number in sorted(waiting)[: max(room, 0)]]
         if not waiting:
             self._waiting.pop(cohort, None)
@@ -296,11 +283,11 @@ class Trainer:
         for trial, configuration in chosen:
             try:
                 with self._time.ends_process((trial.number,)):
-                    network = self._network(configuration)
+                    network = self._cohorts.network(configuration)
                     joining.append(Member.new(trial, configuration, network, cohort.steps, self._backend))
             except Exception as error:
                 if self._is_spared(error, [trial]) or (joining and ran_out_of_memory(error)):
-                    self._apart.add(trial.number)
+                    self._cohorts.apart.add(trial.number)
                     self._let_start(cohort, trial, configuration)
                 else:
                     failed.append(self._failed(trial.number, error))
@@ -316,43 +303,8 @@ class Trainer:
         last = {report.trial: report.metrics for report in reports}
         ended = population.release(lambda member: member.finished)
         for member in sorted(ended, key=lambda member: member.trial.number):  # as the ledger does: of equals the first
-            metrics = last.get(member.trial.number)
-            weights = self._record(member, metrics) if metrics else None
+            weights = self._best.kept(member, last.get(member.trial.number, {}))
             yield Ended(member.trial.number, State.COMPLETE, member.epoch, member.step, weights=weights)
-
-    def _record(self, member: Member, metrics: Mapping[str, float]) -> dict[str, np.ndarray] | None:
-        """Return what is kept of the member, by name, if no other has ended better here."""
-        experiment = self._job.experiment
-        value = metrics.get(experiment.objective)
-        if value is None:
-            return None
-        score = value if experiment.maximize else -value
-        if self._best is not None and score <= self._best:
-            return None
-        self._best = score
-        theta = member.theta if member.result is None else member.result
-        buffers = {name: self._backend.to_numpy(values) for name, values in member.buffers.items()}
-        return member.network.named(Start(self._backend.to_numpy(theta), buffers))
-
-    def _finish_study(self, order: Finish) -> Finished:
-        """Measure the best trial on the test part, and make its module a program if that is asked for."""
-        experiment, parts, number = self._job.experiment, self._job.split, order.trial.number
-        configuration = experiment.configure(dict(order.trial.params))
-        notes: tuple[str, ...] = ()
-        try:
-            network = self._network(configuration)
-            metrics = tested(order, network, self._backend, self._feed.tested()) if parts.has_test else {}
-        except Exception as error:
-            metrics, notes = {}, (f"the best trial, {number}, could not be tested: {_reason(error)}",)
-        if not order.export:
-            return Finished(metrics, notes=notes)
-        trained = TrainedModel.of(configuration.model, order.weights, parts, experiment.dtype, order.trial.seed)
-        try:
-            x, _ = self._feed.sample(self._feed.size(configuration.batch_size))
-            programs, said = program(trained, x)
-        except Exception as error:
-            programs, said = {}, (f"the best module is kept as weights alone: {_reason(error)}",)
-        return Finished(metrics, programs, (*notes, *said))
 
     def _restart(self, population: Population, members: Sequence[Member], error: Exception) -> Iterator[Ended]:
         """Let the members of a population that raised start again: together if others left it no memory, or else apart.
@@ -360,9 +312,7 @@ class Trainer:
         The only member of one fails.
         """
         if isinstance(error, UnlikeBatches):
-            self._trains_alone(population.cohort, str(error))
-            self._say_why_alone(self._fitted[population.cohort][0])
-            self._found_alone.append((members[0].trial.number, str(error)))
+            self._cohorts.find_alone(population.cohort, members[0].trial.number, str(error))
         population.disband()
         together = self._is_spared(error, [member.trial for member in members])
         for member in members:
@@ -372,15 +322,12 @@ class Trainer:
                 reason = self._reason(error)
                 yield Ended(member.trial.number, State.FAILED, member.epoch, member.step, reason)
             else:
-                self._apart.add(member.trial.number)
+                self._cohorts.apart.add(member.trial.number)
                 self._let_start(population.cohort, member.trial, member.configuration)
 
     def _let_start(self, cohort: Cohort, trial: Trial, configuration: Configuration) -> None:
         """Put a trial among those that wait for a place."""
-        self._waiting.setdefault(self._own(cohort, trial), {})[trial.number] = (trial, configuration)
-
-    def _own(self, cohort: Cohort, trial: Trial) -> Cohort:
-        return replace(cohort, apart=trial.number) if trial.number in self._apart else cohort
+        self._waiting.setdefault(self._cohorts.own(cohort, trial), {})[trial.number] = (trial, configuration)
 
     def _is_spared(self, error: Exception, trials: Sequence[Trial]) -> bool:
         """Return whether trials that ran out of memory may try again: it may have been others that held it.
@@ -418,56 +365,18 @@ class Trainer:
         numbers: list[int] = [member.trial.number for member in population.members] if population else []
         return min(numbers + list(self._waiting.get(cohort, {})))
 
-    def _capacity(self, cohort: Cohort) -> int:
-        """Return how many members may train together: what was asked for, or what the cache holds."""
-        return 1 if cohort.apart is not None else self._fitted[cohort][1]
-
-    def _fit(self, cohort: Cohort) -> Cohort:
-        """Return the cohort as it was first seen; try its network on the rows of one step if this is the first time."""
-        if cohort not in self._fitted:
-            x, y = self._feed.sample(cohort.batch_size)
-            places = cohort.network.fit(self._backend, x, y, self._job.population, LARGEST)
-            reason = self._feed.apart(cohort.batch_size)
-            if reason is not None:
-                cohort.network.alone, places = reason, 1
-            self._fitted[cohort] = cohort, places
-            self._say_why_alone(cohort)
-        return self._fitted[cohort][0]
-
-    def _trains_alone(self, cohort: Cohort, reason: str) -> None:
-        first = self._fitted[cohort][0]
-        first.network.alone, self._fitted[first] = reason, (first, 1)
-
     def _keep_alone(self, found: tuple[tuple[Trial, str], ...]) -> None:
         """Take it as known which networks train alone: who finds it out starts its members again."""
         for trial, reason in found:
             with suppress(Exception):  # whoever has that network finds out too, and fails
                 _, cohort = self._tried(trial)
-                self._trains_alone(replace(cohort, apart=None), reason)
-
-    def _network(self, configuration: Configuration) -> Network:
-        return network_of(self._job.experiment, configuration, self._job.split)
-
-    def _cohort(self, configuration: Configuration) -> Cohort:
-        size = self._feed.size(configuration.batch_size)
-        steps = self._job.experiment.steps_per_epoch or self._feed.steps(size)
-        if not steps:
-            raise ExperimentError("how many steps an epoch has is not known; say steps_per_epoch")
-        return Cohort(self._network(configuration), size, steps)
+                self._cohorts.train_alone(cohort, reason)
 
     def _failed(self, number: int, error: Exception) -> Ended:
         return Ended(number, State.FAILED, 0, 0, self._reason(error))
 
     def _reason(self, error: Exception) -> str:
-        return named(_reason(error), error, self.limits.memory)
-
-    def _say_why_alone(self, cohort: Cohort) -> None:
-        if cohort.network.alone and self._job.population != 1:
-            self._say(f"trials train one at a time: {cohort.network.alone}")
-
-    def _say(self, note: str) -> None:
-        if note not in self._notes:
-            self._notes.append(note)
+        return named(in_words(error), error, self.limits.memory)
 
 
 def _feed(split: Parts, backend: Backend) -> Feed:
@@ -486,7 +395,3 @@ def _feed(split: Parts, backend: Backend) -> Feed:
 def _in_order(ended: Sequence[Ended]) -> tuple[Ended, ...]:
     """Return the ends of a round as they are told, whatever was done first: one that takes over does it otherwise."""
     return tuple(sorted(ended, key=lambda each: each.trial))
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
