@@ -1,6 +1,5 @@
 """The trainer: who trains when, with whom, and what becomes of those that fail."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,30 +7,16 @@ import pytest
 from laws import functions
 from laws.runs import alone, drawn, follow, job, train, varied
 
+from training.digits_trials import PLAIN, experiment, trial
 from tunelab.contracts import Layer, LayerModel, Loss, Parameter
 from tunelab.executors.inline import InlineExecutor
 from tunelab.experiments import Experiment
-from tunelab.models import MLP, Function
+from tunelab.models import Function
 from tunelab.models.layers import Point
 from tunelab.models.losses import surface_for
-from tunelab.space import Choice, Float
-from tunelab.training.trained import TrainedModel
+from tunelab.space import Choice
 from tunelab.training.trainer import Trainer
 from tunelab.trial import Orders, Progress, State, Trial
-
-PLAIN = {"optimizer": "sgd", "optimizer.lr": 0.1, "schedule": "constant", "batch_size": 16, "epochs": 3}
-PLAIN |= {"warmup": 0.0, "weight_decay": 0.0, "clip_norm": None}
-
-
-def experiment(**fields: Any) -> Experiment:
-    model = MLP.search(width=Choice(4, 8), depth=1, dropout=Float(0.1, 0.5))
-    open_ = {"batch_size": Choice(16, 31), "epochs": Choice(1, 2, 3, 9), "clip_norm": Choice(None, 1.0)}
-    return varied(**({"model": model, "optimizer": Choice("sgd")} | open_ | fields))
-
-
-def trial(number: int, *, width: int = 4, dropout: float = 0.2, **params: Any) -> Trial:
-    model = {"model": "mlp", "model.width": width, "model.depth": 1, "model.dropout": dropout}
-    return Trial(number, number, PLAIN | model | params)
 
 
 def rounds(trainer: Trainer, *orders: Orders) -> list[Progress]:
@@ -104,20 +89,6 @@ def test_what_a_round_is_worth_is_counted_and_not_timed() -> None:
     assert worth(trial(0, batch_size=16)) > worth(trial(0, batch_size=32)), "as many rows, in more steps"
     assert worth(trial(0, width=8)) > worth(trial(0, width=4))
     assert worth() == 0
-
-
-def test_structure_splits_cohorts_and_numbers_do_not() -> None:
-    together = [trial(0), trial(1, dropout=0.5), trial(2, **{"optimizer.lr": 1.0}), trial(3, epochs=1, clip_norm=1.0)]
-    trainer = Trainer(job(experiment()))
-    assert trainer.round(Orders(tuple(together))).members == 4
-    for other in (trial(1, width=8), trial(1, batch_size=31)):
-        assert Trainer(job(experiment())).round(Orders((trial(0), other))).members == 1
-
-
-def test_dropout_and_none_are_of_different_structure() -> None:
-    mixed = experiment(model=MLP.search(width=4, depth=1, dropout=Choice(0.0, 0.2)))
-    for dropout, members in ((0.0, 1), (0.2, 2)):
-        assert Trainer(job(mixed)).round(Orders((trial(0), trial(1, dropout=dropout)))).members == members
 
 
 def test_rounds_without_orders_or_trials_are_empty() -> None:
@@ -274,68 +245,6 @@ def test_a_model_that_cannot_begin_fails_its_trial_and_not_the_worker(where: str
     run = train(both, trials)
     assert [run[0].end[0], run[1].end[0]] == ["failed", "complete"]
     assert run[0].end[3]
-
-
-def best(run: Any, name: str) -> list[float]:
-    return [run[n].reports[max(run[n].reports)].metrics[name] for n in sorted(run.outcomes)]
-
-
-@pytest.mark.parametrize(("fields", "better"), [({"maximize": "val_accuracy"}, max), ({"minimize": "val_loss"}, min)])
-def test_weights_come_with_each_trial_that_is_better_than_all_that_ended_before(
-    fields: Mapping[str, str], better: Any
-) -> None:
-    (name,) = fields.values()
-    run = train(experiment(**fields), drawn(experiment(), 12, seed=3), population=3)
-    so_far: float | None = None
-    sent = 0
-    for one in run.progress:
-        for end in one.ended:
-            if end.state is not State.COMPLETE:
-                assert end.weights is None
-                continue
-            value = run[end.trial].reports[end.epoch].metrics[name]
-            is_better = so_far is None or (value != so_far and better(value, so_far) == value)
-            assert (end.weights is not None) == is_better
-            so_far = value if is_better else so_far
-            sent += is_better
-    assert sent > 1
-    assert so_far == better(best(run, name))
-
-
-@pytest.mark.parametrize("rules", [("sgd", "momentum"), ("momentum", "sgd")])
-def test_of_trials_that_end_as_well_in_one_round_the_first_ones_weights_are_kept(rules: tuple[str, str]) -> None:
-    made = experiment(maximize="val_accuracy", optimizer=Choice("sgd", "momentum"))
-    params = dict(trial(0).params)
-    trials = [
-        Trial(n, 7, params | {"optimizer": rule, "optimizer.lr": 1e-9, "optimizer.momentum": 0.9})
-        for n, rule in enumerate(rules)
-    ]
-    run = train(made, trials)
-    assert run[0].reports[3].metrics["val_accuracy"] == run[1].reports[3].metrics["val_accuracy"]
-    assert [run[n].ended.weights is not None for n in (0, 1)] == [True, False]
-
-
-def test_weights_are_those_of_the_last_report() -> None:
-    made = experiment()
-    rows = job(made).split
-    run = train(made, [trial(0)])
-    ended = run[0].ended
-    assert ended is not None
-    assert ended.weights is not None
-    model = made.configure(dict(trial(0).params)).model
-    found = TrainedModel.of(model, ended.weights, rows, "float32", 0).evaluate(rows.x_validation, rows.y_validation)
-    assert found == {name: run[0].reports[3].metrics[f"val_{name}"] for name in ("loss", "accuracy")}
-
-
-def test_a_population_is_as_large_as_the_cache_holds() -> None:
-    def capacity(width: int, dtype: str) -> int:
-        made = varied(model=MLP(width=width), optimizer=Choice("sgd"), dtype=dtype, batch_size=31)
-        return Trainer(job(made)).round(Orders((Trial(0, 0, PLAIN | {"batch_size": 31, "epochs": 1}),))).capacity
-
-    assert capacity(8, "float32") == 16
-    assert capacity(512, "float32") == 4 * 2**20 // (5 * 4 * (65 * 512 + 513 * 10))
-    assert capacity(4096, "float32") == 1
-    assert capacity(512, "float64") == 4 * 2**20 // (5 * 8 * (65 * 512 + 513 * 10)), "float64 takes twice the room"
 
 
 def test_metrics_of_a_function_have_no_prefix() -> None:
