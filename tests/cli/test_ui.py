@@ -1,5 +1,6 @@
 """`tunelab ui`, with a server that only pretends: the real one is tested beside its room."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 from tunelab.cli.commands import app
 from tunelab.cli.ui_command import ui_hint
 from tunelab.tracking.mirror_state import MirrorState
+from tunelab.tracking.spool import SPOOL
 
 PAGE = "/#/experiments/7/runs"
+QUERY = "workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey="
 
 
 class Server:
@@ -46,10 +49,12 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[int, Server]:
     return servers
 
 
-def study_in(tracking_uri: str, folder: Path) -> None:
-    study = folder / "digits-1"
+def study_in(tracking_uri: str, folder: Path, *, name: str = "digits-1", ran: int = 0, run: str = "abc") -> None:
+    study = folder / name
     study.mkdir(parents=True)
-    MirrorState(tracking_uri=tracking_uri, experiment_id="7", run_id="abc").save(study)
+    (study / SPOOL).touch()
+    os.utime(study / SPOOL, (ran, ran))
+    MirrorState(tracking_uri=tracking_uri, experiment_id="7", run_id=run).save(study)
 
 
 def test_it_serves_the_comparison_until_ctrl_c(tmp_path: Path, opened: list[str], served: dict[int, Server]) -> None:
@@ -93,6 +98,25 @@ def test_a_server_that_runs_already_is_only_shown(tmp_path: Path, opened: list[s
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(f"http://mlflow.example:5000{PAGE}")
     assert served == {}
+
+
+def test_it_opens_the_mlflow_of_the_study_that_ran_last_unless_one_is_given(
+    tmp_path: Path, opened: list[str], served: dict[int, Server]
+) -> None:
+    """Whatever the default is, and whichever study was mirrored last: `sync` mirrors earlier ones too."""
+    studies = tmp_path / "studies"
+    study_in("http://last:5000", studies, name="wine-2", ran=2, run="last")
+    study_in(f"sqlite:///{tmp_path}/mlflow.db", studies, name="wine-1", ran=1, run="first")
+    study_in("", studies, name="wine-3", ran=3, run="")
+    last = CliRunner().invoke(app, ["ui"])
+    assert (last.exit_code, served) == (0, {}), last.output
+    assert last.stdout == f"http://last:5000{PAGE}?{QUERY}last\n"
+    first = CliRunner().invoke(app, ["ui", "--tracking-uri", "sqlite:///mlflow.db"])
+    assert first.stdout.endswith(f"{PAGE}?{QUERY}first\n"), first.output
+    assert len(served) == 1
+    none = CliRunner().invoke(app, ["ui", "--tracking-uri", "sqlite:///other.db"])
+    assert none.exit_code == 2
+    assert f"no study in {studies} is in MLflow at sqlite:///{tmp_path}/other.db; make one with" in none.stderr
 
 
 def test_the_hint_keeps_a_password_to_itself() -> None:

@@ -22,7 +22,7 @@ from tunelab.study.study_file import StudyFile
 from tunelab.tracking import MLflowTracker
 from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.sync import sync
-from tunelab.tracking.ui import HOST, address, latest_comparison, serve
+from tunelab.tracking.ui import HOST, address, comparison, serve
 from tunelab.trial import State
 
 COMPLETE = (State.COMPLETE,)
@@ -144,8 +144,7 @@ def test_the_link_opens_on_the_comparison(server: Server, tmp_path: Path) -> Non
     for number in range(12):
         tell_trial(tracker, number, State.COMPLETE)
     mirror = tracker.finish(summary(COMPLETE * 12), AT + 100)
-    path = latest_comparison(tmp_path / "studies", server.uri)
-    assert mirror.url == address(server.uri, 0) + (path or "")
+    assert mirror.url == address(server.uri, 0) + comparison(folder)
     browser = Browser()
     try:
         browser.open(mirror.url)

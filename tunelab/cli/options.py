@@ -23,6 +23,7 @@ Folder = Annotated[Path, typer.Option(metavar="DIR", help="Where studies keep th
 TrackingUri = Annotated[
     str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
 ]
+ShownAt = Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; by default the one that shows the study.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; of a run, as the last line.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -14,7 +14,7 @@ from tunelab.cli.options import (
     ExecutorName,
     Folder,
     Json,
-    TrackingUri,
+    ShownAt,
     WorkerCpus,
     WorkerGpus,
     where,
@@ -40,7 +40,7 @@ def resume(
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Optuna's storage again, where it has a password.")
     ] = None,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: ShownAt = None,
     folder: Folder = FOLDER,
     as_json: Json = False,
     debug: Debug = False,

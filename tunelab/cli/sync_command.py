@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, Folder, TrackingUri
+from tunelab.cli.options import FOLDER, Debug, Folder, ShownAt
 
 
 def sync(
@@ -18,7 +18,7 @@ def sync(
             show_default=False,
         ),
     ] = None,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: ShownAt = None,
     folder: Folder = FOLDER,
     debug: Debug = False,
 ) -> None:

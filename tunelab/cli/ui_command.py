@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tunelab.cli.exit_codes import exit_codes
-from tunelab.cli.options import FOLDER, Debug, Folder, TrackingUri
+from tunelab.cli.options import FOLDER, Debug, Folder, ShownAt
 from tunelab.cli.stop_signal import StopSignal
 from tunelab.credentials import redacted
 from tunelab.errors import InputError, RunError, StoreError
@@ -19,22 +19,25 @@ PORT = 5000
 def ui(
     port: Annotated[int | None, typer.Option(help="By default the first free one from 5000 on.")] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: ShownAt = None,
     folder: Folder = FOLDER,
     debug: Debug = False,
 ) -> None:
-    """Open MLflow on the last study's comparison, on this machine only, until Ctrl-C."""
+    """Open the MLflow that shows the last study, on its comparison, on this machine only, until Ctrl-C."""
     with exit_codes(debug=debug), StopSignal():
+        from tunelab.tracking.study_uri import study_uri
         from tunelab.tracking.tracking_uri import is_server, resolve_tracking_uri
-        from tunelab.tracking.ui import address, latest_comparison, serve
+        from tunelab.tracking.ui import address, comparison, last_shown, serve
 
-        uri = resolve_tracking_uri(tracking_uri)
-        page = latest_comparison(folder, uri)
-        if page is None:
+        given = resolve_tracking_uri(tracking_uri) if tracking_uri else None
+        study = last_shown(folder, given)
+        if study is None:
+            at = f" at {redacted(given)}" if given else ""
             raise StoreError(
-                f"no study in {folder.absolute()} is in MLflow at {redacted(uri)}; make one with: tunelab run FILE "
+                f"no study in {folder.absolute()} is in MLflow{at}; make one with: tunelab run FILE "
                 "(or name where it is: --folder DIR, --tracking-uri URI)"
             )
+        uri, page = study_uri(study, given), comparison(study)
         if is_server(uri):
             _show(address(uri, 0) + page, open_browser)
             return

@@ -10,8 +10,9 @@ from urllib.request import urlopen
 
 from tunelab.credentials import redacted
 from tunelab.errors import InputError, StoreError
-from tunelab.tracking.mirror_state import FILE, MirrorState
+from tunelab.tracking.mirror_state import MirrorState
 from tunelab.tracking.saved_view import comparison_path
+from tunelab.tracking.spool import SPOOL
 from tunelab.tracking.tracking_uri import is_server, sqlite_file
 
 HOST = "127.0.0.1"
@@ -60,19 +61,26 @@ def _await(server: "subprocess.Popen[bytes]", port: int, tracking_uri: str) -> N
         time.sleep(0.1)
 
 
-def latest_comparison(studies: Path, tracking_uri: str) -> str | None:
-    """Return the link path of the study that was mirrored last into this store; None where there is none.
+def last_shown(studies: Path, tracking_uri: str | None = None) -> Path | None:
+    """Return the folder of the study that ran last, of those that MLflow shows; None where there is none.
 
     Args:
         studies: the folder that holds the studies' folders.
-        tracking_uri: the store that is served.
+        tracking_uri: only of those in this MLflow.
     """
-    newest_first = sorted(studies.glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in newest_first:
-        state = MirrorState.load(file.parent)
-        if state.tracking_uri == redacted(tracking_uri) and state.experiment_id and state.run_id:
-            return comparison_path(state.experiment_id, state.run_id)
+    wanted = redacted(tracking_uri) if tracking_uri else None
+    last_first = sorted(studies.glob(f"*/{SPOOL}"), key=lambda spool: spool.stat().st_mtime_ns, reverse=True)
+    for spool in last_first:  # which a run alone writes; a later `sync` changes the notes beside it
+        state = MirrorState.load(spool.parent)
+        if state.experiment_id and state.run_id and wanted in (None, state.tracking_uri):
+            return spool.parent
     return None
+
+
+def comparison(study: Path) -> str:
+    """Return the link path of the comparison of a study that MLflow shows, given its folder."""
+    state = MirrorState.load(study)
+    return comparison_path(state.experiment_id or "", state.run_id or "")
 
 
 def address(tracking_uri: str, port: int) -> str:
