@@ -45,12 +45,12 @@ def test_who_does_not_wait_for_mlflow_has_the_study_and_sends_it_later(
     (tmp_path / "studies" / "empty-1").mkdir()
     (tmp_path / "studies" / "empty-1" / "spool.jsonl").touch()
     running = tunelab("sync", "--tracking-uri", "sqlite:///own.db")
-    assert running.stdout == "wine-1: MLflow shows all of it\n"
+    assert running.stdout == "wine-1: MLflow shows all of it; 1 study described, 3 trials written\n"
     assert f"wine-1: comparing with sqlite:///{tmp_path}/own.db ..." in running.stderr
     assert MirrorState.load(home).stage is Stage.FINISHED
     assert tunelab("sync").stdout == "MLflow shows all that the studies in studies hold; there is nothing to send.\n"
     again = tunelab("sync", "wine-1")
-    assert again.stdout == "wine-1: MLflow shows all of it\n"
+    assert again.stdout == "wine-1: MLflow shows all of it; nothing was missing\n"
     assert f"comparing with sqlite:///{tmp_path}/own.db ..." in again.stderr, "where it is shown, and nowhere else"
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -63,6 +63,7 @@ def test_what_is_right_is_left_alone(
     assert plain(client) == before
     after = MirrorState.load(told)
     assert (after.runs, after.stage, after.read, after.open) == (model.runs, Stage.FINISHED, model.read, set())
+    assert not any(after.mended.values())
     assert (told / "mlflow.log").read_text() == ""
     assert client.get_experiment_by_name("elsewhere") is None
 
@@ -89,6 +90,9 @@ def test_everything_that_can_be_wrong_is_mended(store: str, told: Path, client: 
     assert sync(told, store, thorough=True) is None
     assert plain(client) == before
     assert {number for number, run in MirrorState.load(told).runs.items() if run != runs[number]} == {4}
+    assert MirrorState.load(told).mended == {
+        "run restored": 1, "double deleted": 1, "run closed": 2, "trial written": 5
+    }  # fmt: skip
     assert parent_of(client).to_dictionary() == before_parent.to_dictionary()
     doubled = client.get_run(second)
     assert doubled.info.lifecycle_stage == "deleted"
@@ -103,9 +107,14 @@ def test_a_study_whose_own_run_is_gone_gets_another_and_keeps_its_trials(
     client.delete_run(parent.info.run_id)
     assert sync(told, store, thorough=True) is None
     assert parent_of(client).to_dictionary() == parent.to_dictionary(), "it was restored"
+    assert MirrorState.load(told).mended == {"run restored": 1, "run closed": 0}
+    client.set_terminated(parent.info.run_id, "FAILED")
+    assert sync(told, store, thorough=True) is None
+    assert MirrorState.load(told).mended == {"run closed": 0, "study described": 1}
     for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
         sql(store, f"DELETE FROM {table} WHERE run_uuid = '{parent.info.run_id}'")
     assert sync(told, store, thorough=True) is None
+    assert MirrorState.load(told).mended == {"run closed": 0, "study described": 1}
     made = parent_of(client)
     assert made.info.run_id != parent.info.run_id
     assert (made.data.params, made.data.metrics) == (parent.data.params, parent.data.metrics)

@@ -57,6 +57,7 @@ def test_what_engine_and_writer_left_running_when_both_were_killed_is_ended(
         engine.kill()
     assert (parent_of(client).info.status, children_of(client)[3].info.status) == ("RUNNING", "RUNNING")
     assert sync(folder, store, thorough=thorough) is None
+    assert MirrorState.load(folder).mended == {"run closed": 2, "trial written": 1}
     assert parent_of(client).info.status == "KILLED"
     assert {number: run.info.status for number, run in children_of(client).items()} == {
         0: "FINISHED", 1: "FINISHED", 2: "FINISHED", 3: "KILLED",

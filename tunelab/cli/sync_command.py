@@ -27,6 +27,7 @@ def sync(
         from tunelab.credentials import redacted
         from tunelab.errors import StoreError, TrackingError
         from tunelab.study.folder import held
+        from tunelab.tracking.mirror_state import MirrorState
         from tunelab.tracking.study_uri import study_uri
         from tunelab.tracking.sync import home_of, unsent
         from tunelab.tracking.sync import sync as send
@@ -47,9 +48,23 @@ def sync(
                 typer.echo(f"{error}; it sends by itself", err=True)
                 continue
             if why is None:
-                typer.echo(f"{home.name}: MLflow shows all of it")
+                typer.echo(f"{home.name}: MLflow shows all of it; {said(MirrorState.load(home).mended)}")
             else:
                 left[home.name] = why
         if left:
             reasons = "; ".join(f"{name}: {why}" for name, why in left.items())
             raise TrackingError(f"MLflow does not show all of {', '.join(left)}; try again later. {reasons}")
+
+
+def said(mended: dict[str, int]) -> str:
+    """Return what was brought in line.
+
+    >>> said({"trial written": 3, "run closed": 1, "double deleted": 0})
+    '3 trials written, 1 run closed'
+    >>> said({})
+    'nothing was missing'
+    """
+    counted = [(count, *what.split()) for what, count in mended.items() if count]
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'} {done}" for count, noun, done in counted) or (
+        "nothing was missing"
+    )

@@ -41,6 +41,7 @@ class MirrorState:
         refused: what MLflow does not accept, in words.
         registered: where the best trial's model is registered, if it is.
         notes: what is not shown, and the study goes without.
+        mended: how much of what its last writer brought in line, as "trial written": 3.
         error: why the writer gave up, where it did.
     """
 
@@ -58,6 +59,7 @@ class MirrorState:
     refused: list[str] = field(default_factory=list)
     registered: str | None = None
     notes: list[str] = field(default_factory=list)
+    mended: dict[str, int] = field(default_factory=dict)
     error: str | None = None
 
     @classmethod
@@ -81,6 +83,10 @@ class MirrorState:
             return MirrorState(began=began, tracking_uri=tracking_uri, run_id=self.run_id, runs=runs)
         self.tracking_uri = tracking_uri
         return self
+
+    def mend(self, what: str) -> None:
+        """Count something that was brought in line."""
+        self.mended[what] = self.mended.get(what, 0) + 1
 
     def save(self, folder: Path) -> None:
         """Replace the file at once, so that a reader sees the old state or the new; a full disk keeps the old."""

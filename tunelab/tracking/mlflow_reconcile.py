@@ -33,7 +33,11 @@ def reconcile(client: MlflowClient, patience: Patience, state: MirrorState, told
         thorough: count every metric's points, a request each; or else compare what a run shows of its last ones.
     """
     found = _children(client, patience, state)
-    kept = {number: _one_run(client, patience, runs, state.runs.get(number)) for number, runs in found.items()}
+    kept = {number: _one_run(client, patience, state, runs, state.runs.get(number)) for number, runs in found.items()}
+    parent = patience(client.get_run, state.run_id or "")
+    ours = (parent, *(run for number, run in kept.items() if number in told.trials))
+    left = sum(run.info.status == "RUNNING" and bool(run.data.params) for run in ours)  # without any, it was just made
+    state.mended.setdefault("run closed", left)  # when compared again, some may be this writer's own
     settled = {
         number
         for number, trial in told.trials.items()
@@ -48,7 +52,7 @@ def reconcile(client: MlflowClient, patience: Patience, state: MirrorState, told
     state.epochs = {
         number: told.trials[number].epoch for number in settled if told.trials[number].state is State.INTERRUPTED
     }
-    _set_bounds(client, patience, state, told, settled)
+    _set_bounds(parent, state, told, settled)
     return settled
 
 
@@ -68,7 +72,7 @@ def _children(client: MlflowClient, patience: Patience, state: MirrorState) -> d
             return found
 
 
-def _one_run(client: MlflowClient, patience: Patience, runs: list[Run], noted: str | None) -> Run:
+def _one_run(client: MlflowClient, patience: Patience, state: MirrorState, runs: list[Run], noted: str | None) -> Run:
     """Return the run of a trial that is kept: restored if need be, and the only one that is there."""
 
     def rank(run: Run) -> tuple[bool, bool, int]:
@@ -79,8 +83,10 @@ def _one_run(client: MlflowClient, patience: Patience, runs: list[Run], noted: s
         why = f"a request came twice: this trial is shown in the run {first.info.run_id}"
         patience(client.set_tag, other.info.run_id, "tunelab.reason", why)
         patience(client.delete_run, other.info.run_id)
+        state.mend("double deleted")
     if not _is_active(first):
         patience(client.restore_run, first.info.run_id)
+        state.mend("run restored")
     return first
 
 
@@ -114,28 +120,27 @@ def _goes_on(run: Run, told: ToldTrial | None) -> bool:
     return told is not None and told.state is None and run.info.status != "RUNNING"
 
 
-def _set_bounds(client: MlflowClient, patience: Patience, state: MirrorState, told: Told, settled: set[int]) -> None:
+def _set_bounds(parent: Run, state: MirrorState, told: Told, settled: set[int]) -> None:
     """Set from where the spool is read once more, and up to where it says nothing new of the study itself."""
     word = told.last_word
     assert word is not None  # a spool begins with one
-    if state.refused or state.notes or not _has_params(client, patience, state):
+    if state.refused or state.notes or not parent.data.params:
         state.read = 0
         state.refused, state.notes = [], []
     state.stage = Stage.READY  # unless nothing is left to say: what is said once more needs an end once more
     due = [trial.line for number, trial in told.trials.items() if number not in settled]
     if isinstance(word.event, StudyFinished | StudyClosed) and state.read >= word.stop:
-        if due or not _has_status(client, patience, state, word.event):
+        is_right = _has_status(parent, word.event)
+        if not is_right and parent.info.status != "RUNNING":
+            state.mend("study described")
+        if due or not is_right:
             state.read = word.start
         else:
             state.stage = Stage.FINISHED if isinstance(word.event, StudyFinished) else Stage.CLOSED
     state.keep = min((state.read, *due))
 
 
-def _has_params(client: MlflowClient, patience: Patience, state: MirrorState) -> bool:
-    return bool(patience(client.get_run, state.run_id or "").data.params)
-
-
-def _has_status(client: MlflowClient, patience: Patience, state: MirrorState, end: StudyFinished | StudyClosed) -> bool:
+def _has_status(parent: Run, end: StudyFinished | StudyClosed) -> bool:
     """Whether the study's own run has ended as the study did."""
     expected = study_status(end.summary) if isinstance(end, StudyFinished) else "KILLED"
-    return bool(patience(client.get_run, state.run_id or "").info.status == expected)
+    return bool(parent.info.status == expected)

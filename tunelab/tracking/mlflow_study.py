@@ -79,6 +79,7 @@ class StudyRun:
             self._request("source file", client.log_artifact, run, str(study.source_file))
         if study.data:
             self._request("data set", client.log_inputs, run, [data_input(study.data)])
+        self._state.mend("study described")
 
     def show(self, metrics: Iterable[str]) -> None:
         """Write the saved view, with a curve for each of the metrics; nothing where it is written so already."""
@@ -186,10 +187,12 @@ class StudyRun:
         for run in self._patience(self._client.search_runs, [self._state.experiment_id or ""], query):
             if run.info.run_id != self._run:
                 self._patience(self._client.delete_run, run.info.run_id)
+                self._state.mend("double deleted")
 
     def _restore(self, run: Run) -> None:
         if run.info.lifecycle_stage != "active":
             self._client.restore_run(run.info.run_id)
+            self._state.mend("run restored")
 
     def _create(self) -> str:
         study = self._study

@@ -80,6 +80,7 @@ class TrialRuns:
         self._settled: set[int] = set()
         self._settled_to = 0
         self._open: dict[int, _OpenTrial] = {}
+        self._written: set[int] = set()
         self.metric_names: dict[str, None] = {}
 
     @property
@@ -146,6 +147,9 @@ class TrialRuns:
         self._upload(opened, tags)
         if opened.run:
             self._request(opened, self._client.set_terminated, opened.run, STATUS[event.state], _millis(event.at))
+        if event.trial not in self._written:
+            self._written.add(event.trial)
+            self._state.mend("trial written")
         self._state.open.discard(event.trial)
         if event.state is not State.INTERRUPTED:
             self._state.epochs.pop(event.trial, None)

@@ -71,7 +71,7 @@ class Writer:
         ended = state.stage in (Stage.FINISHED, Stage.CLOSED)
         if ended and state.read == self._spool.stat().st_size and not self._thorough:
             return True
-        state.stage, state.writer, state.error = Stage.STARTING, os.getpid(), None
+        state.stage, state.writer, state.error, state.mended = Stage.STARTING, os.getpid(), None, {}
         state.save(self._folder)
         try:
             self._mirror(began)
