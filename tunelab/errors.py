@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 
 NAMES_SHOWN = 20
@@ -63,11 +64,25 @@ class RunError(TunelabError):
 
 
 class TooManyFailures(RunError):
-    """So many trials failed in a row as a study does not bear."""
+    """So many trials failed in a row as a study does not bear.
+
+    Attributes:
+        study: the `Study` of those that ended, where it could be completed.
+    """
+
+    study: "Any" = None
 
 
 class AllTrialsFailed(RunError):
-    """Every trial ended the same bad way."""
+    """Every trial ended the same bad way.
+
+    Attributes:
+        study: the `Study` of them, where it could be completed.
+    """
+
+    def __init__(self, message: str, study: "Any" = None) -> None:
+        super().__init__(message)
+        self.study = study
 
 
 class WorkerError(RunError):

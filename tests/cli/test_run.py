@@ -138,10 +138,37 @@ def test_all_trials_diverge(tunelab: Tunelab, write: Callable[..., Path]) -> Non
     write('x = Experiment(name="x", data="wine", model=MLP(), optimizer=SGD(lr=1e30), epochs=2)')
     done = tunelab("run", "mine.py", "--trials", "4", "--json")
     assert done.returncode == 1
-    assert done.stdout == ""
+    outcome = json.loads(done.stdout)
+    assert list(outcome) == KEYS
+    assert [outcome[name] for name in ("study", "trials", "complete", "failed")] == ["x-1", 4, 0, 4]
+    assert (outcome["best_value"], outcome["best_params"], outcome["first_trial_s"]) == (None, None, None)
+    assert outcome["mlflow_run_id"]
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     assert re.search(r"^error: no trial of x-1 completed \(4 diverged\)", done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("more", "why"), [
+    ([], "the first 20 trials all failed the same way"),
+    (["--max-failures", "3"], "3 trials failed in a row"),
+])  # fmt: skip
+def test_json_tells_of_a_study_that_gave_up(
+    more: list[str], why: str, tunelab: Tunelab, write: Callable[..., Path]
+) -> None:
+    write("""
+from tunelab import experiment
+
+@experiment(lr=Float(0, 1), minimize="loss")
+def wrong(trial):
+    raise ValueError("no way")
+    yield {}
+""")
+    done = tunelab("run", "mine.py", "--trials", "100", "--executor", "inline", "--json", *more)
+    assert done.returncode == 1
+    assert why in done.stderr
+    outcome = json.loads(done.stdout)
+    assert (outcome["complete"], outcome["best_value"]) == (0, None)
+    assert outcome["trials"] == outcome["failed"] >= 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -22,11 +22,10 @@ def json_line(study: Study, started: float, first_trial_s: float | None) -> str:
     """Return one line of JSON.
 
     `failed` counts all that is neither complete nor pruned: diverged, failed, interrupted. `best_params` holds the
-    fixed hyperparameters too. Times count from `started`, the process's own start, and `trials_per_s` is `trials`
-    over `wall_s`.
+    fixed hyperparameters too; it and `best_value` are null where no trial is complete. Times count from `started`, the
+    process's own start, and `trials_per_s` is `trials` over `wall_s`.
     """
     counts, best = study.counts(), study.best
-    assert best is not None  # or run() had raised
     wall = time.time() - started
     complete, pruned = counts[State.COMPLETE], counts[State.PRUNED]
     return json.dumps(
@@ -36,8 +35,8 @@ def json_line(study: Study, started: float, first_trial_s: float | None) -> str:
             "complete": complete,
             "pruned": pruned,
             "failed": len(study.trials) - complete - pruned,
-            "best_value": best.value,
-            "best_params": dict(best.trial.params),
+            "best_value": best and best.value,
+            "best_params": best and dict(best.trial.params),
             "wall_s": round(wall, 3),
             "first_trial_s": None if first_trial_s is None else round(first_trial_s, 3),
             "trials_per_s": round(len(study.trials) / wall, 3),

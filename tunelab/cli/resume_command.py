@@ -102,7 +102,7 @@ def go_on(
     timeout = StudyFile.load(home).timeout
     experiment = experiment_of(home, given)
     scope = Scope(experiment.name, experiment.objective, searched(experiment), timeout)
-    with watching(scope, stop, home.parent) as watch:
+    with watching(scope, stop, home.parent, as_json=as_json) as watch:
         found = resume_study(
             home,
             given,

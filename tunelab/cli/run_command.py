@@ -134,7 +134,7 @@ def run(
         before = trials_before(folder / extend, storage) if extend else 0
         names = searched(experiment if join else narrowed(experiment, trials + before, search))
         scope = Scope(experiment.name, experiment.objective, names, timeout)
-        with watching(scope, stop, folder) as watch:
+        with watching(scope, stop, folder, as_json=as_json) as watch:
             found = run_study(
                 experiment,
                 trials=trials,

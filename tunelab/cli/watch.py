@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 
 from tunelab.cli import STARTED
-from tunelab.cli.outcome import print_kept
+from tunelab.cli.outcome import json_line, print_kept
 from tunelab.cli.progress import PlainLines, Progress, Scope
 from tunelab.cli.stop_signal import StopSignal
-from tunelab.errors import StorageLost, TrackingError, WorkerError
+from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, TrackingError, WorkerError
 from tunelab.study.ledger import Snapshot
 from tunelab.trial import State
 
@@ -43,19 +43,24 @@ class Watch:
 
 
 @contextmanager
-def watching(scope: Scope, stop: StopSignal, folder: Path) -> Iterator[Watch]:
+def watching(scope: Scope, stop: StopSignal, folder: Path, *, as_json: bool) -> Iterator[Watch]:
     """Show a study's progress while it is open.
 
     Args:
         scope: what the study searches.
         stop: the signals that end it.
         folder: where studies are kept.
+        as_json: print the JSON of one that failed too.
     """
     progress = _live_table(scope, stop) if sys.stderr.isatty() else PlainLines(scope)
     watch = Watch(progress, stop)
     try:
         with progress:
             yield watch
+    except (AllTrialsFailed, TooManyFailures) as error:
+        if as_json and error.study:
+            typer.echo(json_line(error.study, STARTED, watch.first_trial_s))
+        raise
     except (KeyboardInterrupt, OSError, StorageLost, WorkerError, TrackingError) as error:
         if watch.last is not None:
             print_kept(watch.last.later(time.monotonic() - watch.shown), scope, folder)

@@ -100,8 +100,8 @@ def run(
 
     Raises:
         InputError: the experiment, its data, a store or a setting is wrong; nothing was trained.
-        AllTrialsFailed: no trial completed.
-        TooManyFailures: `max_failures` of them failed in a row.
+        AllTrialsFailed: no trial completed; its `study` holds them.
+        TooManyFailures: `max_failures` of them failed in a row; its `study` holds what ended.
         KeyboardInterrupt: after Ctrl-C; what is finished is kept, what ran is marked as interrupted.
 
     >>> from tunelab import Experiment

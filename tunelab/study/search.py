@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 
 from tunelab.contracts import Tracker
-from tunelab.errors import AllTrialsFailed, StorageLost, TrackingError
+from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, TrackingError
 from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.carried import FROM
@@ -82,6 +82,24 @@ def search_by(
             remember,
         )
         ledger, finished = engine.ledger, Finished()
+
+        def found_by(shown: Mirror) -> Study:
+            return Study(
+                name=home.name,
+                experiment=experiment,
+                folder=home,
+                trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
+                best=ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial)),
+                progress=ledger.snapshot(trials),
+                first_trial_s=ledger.first_seconds,
+                test=finished.metrics,
+                mirror=shown,
+                optuna=study,
+                held=held(plan.wanted, experiment),
+                at_bounds=at_bounds(experiment, study),
+                notes=(*plan.notes, *engine.notes, *finished.notes, *_said(shown), *_better_before(ledger, study)),
+            )
+
         try:
             if known is not None:
                 with _past(study, ledger):
@@ -98,28 +116,15 @@ def search_by(
                 shown = mirror.finish(_summary(ledger, home, finished, None), time.time())
                 if shown.incomplete:
                     error.add_note(shown.incomplete)
+                if isinstance(error, AllTrialsFailed | TooManyFailures):
+                    error.study = found_by(shown)
             raise
         mirror.watched_by(lambda count: watch(replace(ledger.snapshot(trials), shown=count)))
         shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
     replace(file, finished=True).save(home)
-    best = ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial))
-    found = Study(
-        name=home.name,
-        experiment=experiment,
-        folder=home,
-        trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
-        best=best,
-        progress=ledger.snapshot(trials),
-        first_trial_s=ledger.first_seconds,
-        test=finished.metrics,
-        mirror=shown,
-        optuna=study,
-        held=held(plan.wanted, experiment),
-        at_bounds=at_bounds(experiment, study),
-        notes=(*plan.notes, *engine.notes, *finished.notes, *_said(shown), *_better_before(ledger, study)),
-    )
+    found = found_by(shown)
     if found.best is None:
-        raise AllTrialsFailed(_why_none(found))
+        raise AllTrialsFailed(_why_none(found), found)
     if register and shown.registered is None and shown.incomplete is None:
         why = "; ".join((*finished.notes, *shown.notes))
         raise TrackingError(f"the best trial of {home.name} is not registered as {register!r}: {why}; it is in {home}")
