@@ -339,7 +339,9 @@ def test_without_parentheses_it_says_how_it_is_written() -> None:
 
 
 def test_what_computes_is_its_own_affair() -> None:
-    with pytest.raises(ExperimentError, match=r"backend='torch': my_loop is a loop of its own.*leave it out"):
+    with pytest.raises(
+        ExperimentError, match=r"backend='torch' \(--backend torch\): my_loop is a loop of its own.*leave it out"
+    ):
         my_loop.on("torch")
 
 

@@ -19,6 +19,7 @@
 Every message says what was required, what was given, where, and what to do next.
 """
 
+import shlex
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -134,3 +135,13 @@ def in_words(error: BaseException) -> str:
     ('ValueError: two rows', 'KeyboardInterrupt')
     """
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def setting(name: str, value: object = None) -> str:
+    """Return how an error message names a setting: as Python takes it, and as it is typed.
+
+    >>> setting("trial_timeout"), setting("worker_memory", "2GB")
+    ('trial_timeout (--trial-timeout)', "worker_memory='2GB' (--worker-memory 2GB)")
+    """
+    option = f"--{name.replace('_', '-')}"
+    return f"{name} ({option})" if value is None else f"{name}={value!r} ({option} {shlex.quote(str(value))})"

@@ -22,7 +22,7 @@ from pydantic import (
 from tunelab.contracts import Plugin, Value, found_at
 from tunelab.drawing import Node, Suggest, draw
 from tunelab.encoding import encode, free_node_of
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, setting
 from tunelab.searchable import Searchable, json_fields
 from tunelab.space import Float, Int
 from tunelab.trial import COLUMNS, OBJECTIVE, Trial
@@ -172,7 +172,8 @@ class Loop(Searchable):
     def on(self, backend: str) -> Self:
         """Raise `ExperimentError`: what computes is the loop's own affair."""
         raise ExperimentError(
-            f"backend={backend!r}: {self.name} is a loop of its own, which says itself what computes; leave it out"
+            f"{setting('backend', backend)}: {self.name} is a loop of its own, which says itself what computes; leave "
+            "it out"
         )
 
     def restored(self, text: str) -> Self:

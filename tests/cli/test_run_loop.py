@@ -124,11 +124,11 @@ def test_bad_input_is_one_line_before_anything_trains(case: str, tunelab: Tunela
     [
         (
             ("--population", "4"),
-            "population=4: f is a loop of its own, whose trials run one after another",
+            "population=4 (--population 4): f is a loop of its own, whose trials run one after another",
         ),
         (
             ("--backend", "torch"),
-            "backend='torch': f is a loop of its own, which says itself what computes",
+            "backend='torch' (--backend torch): f is a loop of its own, which says itself what computes",
         ),
     ],
 )

@@ -183,8 +183,10 @@ def test_a_trial_that_hangs_or_needs_too_much_memory_fails_alone(
     assert {(params["how"], state) for _, params, state, *_ in found} == {
         ("well", "complete"), ("hangs", "failed"), ("eats", "failed"),
     }  # fmt: skip
-    assert "it trained for 1 s without a report, and trial_timeout allows 1 s (study.py, line " in errors
-    assert "; a worker may hold 1.5GB (worker_memory)" in errors
+    assert (
+        "it trained for 1 s without a report, and trial_timeout (--trial-timeout) allows 1 s (study.py, line " in errors
+    )
+    assert "; a worker may hold 1.5GB (worker_memory, --worker-memory)" in errors
 
 
 @needs_ray

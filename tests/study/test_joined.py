@@ -252,7 +252,7 @@ def test_a_study_of_somebody_elses_is_refused(tmp_path: Path, url: str) -> None:
     [
         (
             None,
-            "join='bowl-1' needs the storage that holds the study; a journal in a study's folder is its engine's own",
+            r"join='bowl-1' \(--join bowl-1\) needs storage \(--storage\), where the study is; a journal in a study's",
         ),
         ("studies/bowl-1/optuna.journal", "is a file of one engine, and cannot be shared; give the URL of a database"),
         ("sqlite://", "lies in the memory of one process"),
@@ -267,7 +267,7 @@ def test_a_storage_that_is_not_shared_is_refused(storage: str | None, says: str,
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"widen": True}, "a study that is joined has its ranges already; leave widen out"),
+        ({"widen": True}, r"a study that is joined has its ranges already; leave widen \(--widen\) out"),
         ({"sampler": "grid"}, "a grid is walked by the engine that laid it; join with another sampler"),
     ],
 )

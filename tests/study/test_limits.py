@@ -55,7 +55,7 @@ def test_a_trial_that_trains_too_long_has_failed_and_the_others_go_on(executor: 
     late = next(each for each in study.trials if each.state is State.FAILED)
     assert late.reason is not None
     assert late.reason.startswith("it trained for ")
-    assert late.reason.endswith(" s, and trial_timeout allows 100 s")
+    assert late.reason.endswith(" s, and trial_timeout (--trial-timeout) allows 100 s")
     assert 0 < len(late.curves["loss"].epochs) < 40, "its curve is kept as far as it goes"
 
 
@@ -161,7 +161,7 @@ def test_a_member_that_needs_too_much_fails_alone_and_the_others_end_as_without_
     for each in failed(limited):
         assert each.why is not None
         assert "Unable to allocate 1.86 GiB" in each.why
-        assert each.why.endswith("; a worker may hold 800MB (worker_memory)")
+        assert each.why.endswith("; a worker may hold 800MB (worker_memory, --worker-memory)")
     innocent = [each for each in story(limited) if each[0].number not in guilty]
     assert innocent == [each for each in story(free) if each[0].number not in guilty]
 
@@ -186,7 +186,7 @@ def test_a_loop_that_needs_too_much_fails_and_the_others_go_on(loop: Any, tmp_pa
     found = {(each.trial.params["gigabytes"], each.state) for each in study.trials}
     assert found == {(0, State.COMPLETE), (2, State.FAILED)}
     for each in failed(study):
-        assert "a worker may hold 1.5GB (worker_memory)" in str(each.why)
+        assert "a worker may hold 1.5GB (worker_memory, --worker-memory)" in str(each.why)
         assert "line" in str(each.why)
 
 
@@ -215,15 +215,20 @@ def test_populations_that_do_not_fit_beside_each_other_train_one_after_another(t
 
 def test_a_worker_that_could_not_even_begin_says_so(tmp_path: Path) -> None:
     with pytest.raises(
-        ExperimentError, match=r"worker_memory='20MB': before it trains, a worker of this study holds \d+ MB"
+        ExperimentError,
+        match=r"worker_memory='20MB' \(--worker-memory 20MB\): before it trains, a worker of this study holds \d+ MB",
     ):
         search(wine(), tmp_path, executor="process", worker_memory="20MB")
 
 
 def test_it_would_hold_the_persons_own_process_too_and_is_refused_there(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="worker_memory='2GB': executor='inline' trains in this process"):
+    with pytest.raises(
+        ExperimentError, match=r"worker_memory='2GB' \(--.*: executor='inline' \(--executor inline\) trains in"
+    ):
         search(wine(), tmp_path, executor="inline", worker_memory="2GB")
-    with pytest.raises(ExperimentError, match=r"worker_memory must be a size above 0 with its unit"):
+    with pytest.raises(
+        ExperimentError, match=r"worker_memory \(--worker-memory\) must be a size above 0 with its unit"
+    ):
         search(wine(), tmp_path, executor="process", worker_memory="2")
     assert not list(tmp_path.iterdir()), "nothing was begun"
 
@@ -236,7 +241,7 @@ def test_a_study_that_is_resumed_has_the_same_limit(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"trials": 8, "sampler": "random", "executor": "process", "worker_memory": "1.5GB"}
     with pytest.raises(KeyboardInterrupt):
         search(hungry, tmp_path, watch=watch, **settings)
-    with pytest.raises(ExperimentError, match=r"worker_memory='1\.5GB': executor='inline'"):
+    with pytest.raises(ExperimentError, match=r"worker_memory='1\.5GB' \(--worker-memory 1.5GB\): executor='inline'"):
         resume(tmp_path / "hungry-1", hungry, executor="inline", tracker=MemoryTracker())
     study = resume(tmp_path / "hungry-1", hungry, tracker=MemoryTracker())
     assert {(each.trial.params["gigabytes"], each.state) for each in study.trials[4:]} == {
@@ -248,7 +253,7 @@ def test_a_study_that_is_resumed_has_the_same_limit(tmp_path: Path) -> None:
 
 
 WAYS = ["python", "native", "native, holding the interpreter"]
-TOLD = "it trained for 1 s without a report, and trial_timeout allows 1 s (hanging.py, line "
+TOLD = "it trained for 1 s without a report, and trial_timeout (--trial-timeout) allows 1 s (hanging.py, line "
 
 
 def stuck(**fields: Any) -> Any:

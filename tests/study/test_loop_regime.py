@@ -263,7 +263,10 @@ def test_ctrl_c_closes_what_runs_and_keeps_what_is_finished(executor: str, tmp_p
 
 
 def test_a_loop_has_no_population(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="population=4: descent is a loop of its own, whose trials run one after"):
+    with pytest.raises(
+        ExperimentError,
+        match=r"population=4 \(--population 4\): descent is a loop of its own, whose trials run one after",
+    ):
         search(descent, tmp_path, population=4)
     assert not list(tmp_path.iterdir())
 

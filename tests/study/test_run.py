@@ -207,7 +207,9 @@ def test_the_best_trial_gives_its_model_and_no_other_does(mixed: tuple[Study, Me
 
 
 def test_only_a_tracker_with_a_registry_registers(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"register='digits' needs a model registry, and MemoryTracker has none"):
+    with pytest.raises(
+        StoreError, match=r"register='digits' \(--register digits\) needs a model registry, and MemoryTracker has none"
+    ):
         search(wine(), tmp_path / "studies", register="digits")
     with pytest.raises(StoreError, match=r"no '/' or ':' in a model's name; say 'my-wine'"):
         search(wine(), tmp_path / "studies", register="my/wine", tracker=None)
@@ -219,7 +221,10 @@ def test_a_loop_registers_its_own_models(tmp_path: Path) -> None:
     def descent(trial: Trial) -> Iterator[dict[str, float]]:
         yield {"loss": 1.0}
 
-    with pytest.raises(ExperimentError, match=r"register='digits': a loop keeps, and may register, its own models"):
+    with pytest.raises(
+        ExperimentError,
+        match=r"register='digits' \(--register digits\): a loop keeps, and may register, its own models",
+    ):
         descent.run(trials=1, executor="inline", register="digits", folder=tmp_path)
     study = descent.run(trials=1, executor="inline", tracker=MemoryTracker(), folder=tmp_path)
     with pytest.raises(RunError, match=r"what a loop trains is kept by its own trial\.checkpoint"):
@@ -251,20 +256,20 @@ def test_a_worker_that_dies_again_and_again_at_the_end_costs_the_test_metrics_al
     ("settings", "says"),
     [
         ({"trials": None}, "give a number of trials, a timeout, or both"),
-        ({"trials": 0}, "trials must be a whole number above 0, was 0"),
-        ({"trials": -1}, "trials must be a whole number above 0, was -1"),
-        ({"trials": 2.5}, "trials must be a whole number above 0, was 2.5"),
-        ({"trials": "9"}, "trials must be a whole number above 0, was '9'"),
-        ({"trials": True}, "trials must be a whole number above 0, was True"),
-        ({"timeout": 0}, "timeout must be a number above 0, was 0"),
-        ({"timeout": -3.5}, "timeout must be a number above 0, was -3.5"),
-        ({"timeout": float("nan")}, "timeout must be a number above 0, was nan"),
-        ({"population": 0}, "population must be a whole number above 0, was 0"),
-        ({"population": 1.5}, "population must be a whole number above 0, was 1.5"),
-        ({"seed": -1}, r"seed must be a whole number from 0 to 2\*\*32 - 1, was -1"),
-        ({"seed": 2**32}, "seed must be"),
-        ({"seed": 0.5}, "seed must be"),
-        ({"seed": None}, "seed must be"),
+        ({"trials": 0}, r"trials \(--trials\) must be a whole number above 0, was 0"),
+        ({"trials": -1}, r"trials \(--trials\) must be a whole number above 0, was -1"),
+        ({"trials": 2.5}, r"trials \(--trials\) must be a whole number above 0, was 2.5"),
+        ({"trials": "9"}, r"trials \(--trials\) must be a whole number above 0, was '9'"),
+        ({"trials": True}, r"trials \(--trials\) must be a whole number above 0, was True"),
+        ({"timeout": 0}, r"timeout \(--timeout\) must be a number above 0, was 0"),
+        ({"timeout": -3.5}, r"timeout \(--timeout\) must be a number above 0, was -3.5"),
+        ({"timeout": float("nan")}, r"timeout \(--timeout\) must be a number above 0, was nan"),
+        ({"population": 0}, r"population \(--population\) must be a whole number above 0, was 0"),
+        ({"population": 1.5}, r"population \(--population\) must be a whole number above 0, was 1.5"),
+        ({"seed": -1}, r"seed \(--seed\) must be a whole number from 0 to 2\*\*32 - 1, was -1"),
+        ({"seed": 2**32}, r"seed \(--seed\) must be"),
+        ({"seed": 0.5}, r"seed \(--seed\) must be"),
+        ({"seed": None}, r"seed \(--seed\) must be"),
         ({"executor": "threads"}, "no executor named 'threads'; Known: inline, process, ray"),
     ],
 )

@@ -22,7 +22,8 @@ def test_a_size_has_its_unit(size: str, bytes_: int) -> None:
 @pytest.mark.parametrize("size", ["2", "GB", "-2GB", "0GB", "2gb", "2 G", "1e3MB", "", 2])
 def test_what_is_no_size_is_refused(size: Any) -> None:
     with pytest.raises(
-        ExperimentError, match=r"worker_memory must be a size above 0 with its unit .* as in '2GB', was"
+        ExperimentError,
+        match=r"worker_memory \(--worker-memory\) must be a size above 0 with its unit .* as in '2GB', was",
     ):
         bytes_of(size)
 
@@ -37,7 +38,10 @@ def test_an_error_for_want_of_memory_is_known(allocate: Any) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         allocate()
     assert ran_out_of_memory(caught.value)
-    assert named("why\n\ntrace", caught.value, "2GB") == "why; a worker may hold 2GB (worker_memory)\n\ntrace"
+    assert (
+        named("why\n\ntrace", caught.value, "2GB")
+        == "why; a worker may hold 2GB (worker_memory, --worker-memory)\n\ntrace"
+    )
     assert named("why", caught.value, None) == "why"
 
 

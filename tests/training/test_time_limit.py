@@ -51,7 +51,9 @@ def test_a_process_that_takes_too_long_is_ended_and_its_note_says_who_trained_an
     assert found is not None
     assert found.trials == (3, 5)
     first, *_ = found.reason.splitlines()
-    assert first.startswith("it trained for 0.3 s without a report, and trial_timeout allows 0.3 s (endless.py, line ")
+    assert first.startswith(
+        "it trained for 0.3 s without a report, and trial_timeout (--trial-timeout) allows 0.3 s (endless.py, line "
+    )
     assert first.endswith((" 8)", " 9)", " 10)"))
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from tunelab.errors import StoreError
+from tunelab.errors import StoreError, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ class Tracker(ABC):
     def check_name(self, name: str) -> None:
         """Raise `StoreError` unless the best trial's model can be registered under this name."""
         raise StoreError(
-            f"register={name!r} needs a model registry, and {type(self).__name__} has none; "
+            f"{setting('register', name)} needs a model registry, and {type(self).__name__} has none; "
             "leave register out, or leave tracker out for MLflow"
         )
 

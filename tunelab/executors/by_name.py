@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 from tunelab.contracts import Executor, Work
-from tunelab.errors import ExperimentError, suggestion
+from tunelab.errors import ExperimentError, setting, suggestion
 from tunelab.executors.inline import InlineExecutor
 from tunelab.executors.process import ProcessExecutor
 from tunelab.executors.ray import Ray
@@ -48,7 +48,9 @@ class Processes:
     def check_memory(self, size: str) -> None:
         """Raise `ExperimentError` where the system cannot."""
         if sys.platform != "linux":
-            raise ExperimentError(f"worker_memory={size!r}: only Linux limits it, this is {sys.platform}; leave it out")
+            raise ExperimentError(
+                f"{setting('worker_memory', size)}: only Linux limits it, this is {sys.platform}; leave it out"
+            )
 
     def team(self, job: Work, workers: int) -> Executor:
         """Return workers with a process each; one that dies is replaced."""
@@ -67,15 +69,16 @@ class Inline:
         """
         if wanted is not None and wanted > 1:
             raise ExperimentError(
-                f"workers={wanted}: executor='inline' trains in this process alone; leave one of them out"
+                f"{setting('workers', wanted)}: {setting('executor', 'inline')} trains in this process alone; leave "
+                "one of them out"
             )
         return 1
 
     def check_memory(self, size: str) -> None:
         """Raise `ExperimentError`."""
         raise ExperimentError(
-            f"worker_memory={size!r}: executor='inline' trains in this process, which would be held to it too; train "
-            "in worker processes (executor='process', --executor process), or leave it out"
+            f"{setting('worker_memory', size)}: {setting('executor', 'inline')} trains in this process, which would "
+            f"be held to it too; train in worker processes, {setting('executor', 'process')}, or leave it out"
         )
 
     def team(self, job: Work, workers: int) -> Executor:

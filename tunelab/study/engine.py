@@ -18,7 +18,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tunelab.contracts import Executor, Tracker
-from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, WorkerError
+from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, WorkerError, setting
 from tunelab.searchable import Searchable
 from tunelab.study.ledger import Ledger, Snapshot
 from tunelab.study.rounds import Round
@@ -248,7 +248,8 @@ class Engine:
             ended = replace(ended, state=State.INTERRUPTED, reason="the time was up")
         trained = self._trained.pop(ended.trial, 0.0)
         if ended.state is State.PRUNED and ended.trial in self._overdue:
-            why = f"it trained for {trained:.3g} s, and trial_timeout allows {self._budget.trial_timeout:g} s"
+            allowed = f"{setting('trial_timeout')} allows {self._budget.trial_timeout:g} s"
+            why = f"it trained for {trained:.3g} s, and {allowed}"
             ended = replace(ended, state=State.FAILED, reason=why)
         self._failures = self._failures + 1 if ended.state is State.FAILED else 0
         result = self.ledger.end(ended.trial, ended.state, ended.reason)

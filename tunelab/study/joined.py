@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from tunelab.credentials import masked
-from tunelab.errors import ExperimentError, StoreError, suggestion
+from tunelab.errors import ExperimentError, StoreError, setting, suggestion
 from tunelab.searchable import Searchable, json_fields
 from tunelab.study.shared_storage import SharedStorage
 from tunelab.study.storage import open_shared
@@ -89,10 +89,13 @@ def joined(experiment: Searchable, url: str | None, name: str, *, grid: bool = F
             a setting that is not a joiner's to decide.
     """
     if widen:
-        raise ExperimentError(f"join={name!r}: a study that is joined has its ranges already; leave widen out")
+        raise ExperimentError(
+            f"{setting('join', name)}: a study that is joined has its ranges already; leave {setting('widen')} out"
+        )
     if grid:
         raise ExperimentError(
-            f"join={name!r}: a grid is walked by the engine that laid it; join with another sampler, such as 'random'"
+            f"{setting('join', name)}: a grid is walked by the engine that laid it; join with another sampler, such as "
+            "'random'"
         )
     storage, shown = _shared(url, name), masked(url or "")
     try:
@@ -118,8 +121,8 @@ def _shared(url: str | None, name: str) -> SharedStorage:
     advice = "give the URL of a database that all engines reach, such as postgresql+psycopg://user@host/name"
     if url is None:
         raise StoreError(
-            f"join={name!r} needs the storage that holds the study; a journal in a study's folder is its engine's own: "
-            f"{advice}"
+            f"{setting('join', name)} needs {setting('storage')}, where the study is; a journal in a study's folder is "
+            f"its engine's own: {advice}"
         )
     if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
         raise StoreError(f"the storage {masked(url)} lies in the memory of one process, and cannot be shared; {advice}")

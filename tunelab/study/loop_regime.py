@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tunelab.contracts import Executor, Work
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, setting
 from tunelab.loop import Loop
 from tunelab.study.folder import CHECKPOINTS
 from tunelab.study.regime import Regime
@@ -26,8 +26,8 @@ class LoopRegime(Regime):
     def __init__(self, loop: Loop, population: int | None) -> None:
         if population is not None:
             raise ExperimentError(
-                f"population={population}: {loop.name} is a loop of its own, whose trials run one after another; "
-                "leave it out"
+                f"{setting('population', population)}: {loop.name} is a loop of its own, whose trials run one after "
+                "another; leave it out"
             )
         self._loop = loop
         self._best: int | None = None

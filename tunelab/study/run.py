@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tunelab.contracts import Tracker
 from tunelab.credentials import masked
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, setting
 from tunelab.executors.by_name import Where, check_memory, place
 from tunelab.searchable import Searchable
 from tunelab.study.carried import save
@@ -118,7 +118,8 @@ def run(
     check_memory(where, worker_memory)
     if extend is not None and join is not None:
         raise ExperimentError(
-            f"extend={extend!r}: a study that is joined has its trials already; leave one of them out"
+            f"{setting('extend', extend)}: a study that is joined has its trials already; leave one out, this or "
+            f"{setting('join')}"
         )
     workers = where.workers(workers)
     other = None if join is None else joined(experiment, storage, join, grid=sampler == "grid", widen=widen)
@@ -178,12 +179,14 @@ def _check_settings(numbers: Mapping[str, float | None], seed: int) -> None:
         kind, wanted = (int | float, "a number") if name in SECONDS else (int, "a whole number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value > 0):
             or_never = ", or 0 for any number" if name == "max_failures" else ""
-            raise ExperimentError(f"{name} must be {wanted} above 0{or_never}, was {value!r}")
+            raise ExperimentError(f"{setting(name)} must be {wanted} above 0{or_never}, was {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ExperimentError(f"seed must be a whole number from 0 to 2**32 - 1, was {seed!r}")
+        raise ExperimentError(f"{setting('seed')} must be a whole number from 0 to 2**32 - 1, was {seed!r}")
 
 
 def _check_register(name: str, regime: Regime, tracker: Tracker) -> None:
     if not regime.keeps_models:
-        raise ExperimentError(f"register={name!r}: a loop keeps, and may register, its own models; leave register out")
+        raise ExperimentError(
+            f"{setting('register', name)}: a loop keeps, and may register, its own models; leave it out"
+        )
     tracker.check_name(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tunelab.errors import ExperimentError
+from tunelab.errors import ExperimentError, setting
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -29,7 +29,8 @@ def bytes_of(size: str) -> int:
     number = int(float(found[1]) * UNITS[found[2]]) if found else 0
     if number <= 0:
         raise ExperimentError(
-            f"worker_memory must be a size above 0 with its unit ({', '.join(UNITS)}), as in '2GB', was {size!r}"
+            f"{setting('worker_memory')} must be a size above 0 with its unit ({', '.join(UNITS)}), as in '2GB', was "
+            f"{size!r}"
         )
     return number
 
@@ -44,7 +45,9 @@ def hold_to(size: str) -> None:
         ExperimentError: a system that has no such limit; or one that the process is beyond already.
     """
     if sys.platform != "linux":
-        raise ExperimentError(f"worker_memory={size!r}: only Linux limits it, this is {sys.platform}; leave it out")
+        raise ExperimentError(
+            f"{setting('worker_memory', size)}: only Linux limits it, this is {sys.platform}; leave it out"
+        )
     import resource
 
     square = np.ones((256, 256))
@@ -52,8 +55,8 @@ def hold_to(size: str) -> None:
     most, held = bytes_of(size), _held()
     if held >= most:
         raise ExperimentError(
-            f"worker_memory={size!r}: before it trains, a worker of this study holds {held / 1e6:.0f} MB (Python, "
-            "libraries and data); give it that and what a trial needs"
+            f"{setting('worker_memory', size)}: before it trains, a worker of this study holds {held / 1e6:.0f} MB "
+            "(Python, libraries and data); give it that and what a trial needs"
         )
     gc.freeze()  # what is here stays: looking for circles takes a tenth of the time from now on
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -82,7 +85,7 @@ def named(reason: str, error: BaseException, size: str | None) -> str:
     if size is None or not ran_out_of_memory(error):
         return reason
     first, line, rest = reason.partition("\n")
-    return f"{first}; a worker may hold {size} (worker_memory){line}{rest}"
+    return f"{first}; a worker may hold {size} (worker_memory, --worker-memory){line}{rest}"
 
 
 def _held() -> int:

@@ -15,6 +15,7 @@ from math import inf
 from pathlib import Path
 from types import FrameType
 
+from tunelab.errors import setting
 from tunelab.trial import Ended, Hung, Orders, State
 
 CLEAN_UP = 10.0
@@ -95,7 +96,8 @@ class TimeLimit:
 
     @property
     def _why(self) -> str:
-        return f"it trained for {self._seconds:g} s without a report, and trial_timeout allows {self._seconds:g} s"
+        allowed = f"{self._seconds:g} s"
+        return f"it trained for {allowed} without a report, and {setting('trial_timeout')} allows {allowed}"
 
     def _watch(self) -> None:
         trains = threading.main_thread().ident
