@@ -104,8 +104,13 @@ def test_the_file_that_the_record_names_is_not_run_unless_the_person_gives_it(tu
     for run in runs:
         done = tunelab("reproduce", run)
         assert (done.returncode, done.stdout) == (2, "")
-        assert f"The record names {file}, which is here: if you trust that file, give it as FILE" in done.stderr
+        assert f"if you trust it (the record names {file}): tunelab reproduce {run} --file FILE" in done.stderr
         assert not (tmp_path / "was-run").exists()
+    assert done.stderr == (
+        "error: trial 1 of loop-1 cannot be rebuilt from MLflow alone: of a loop it holds no more than the name, "
+        f"'mine:loop'. Give the file that defines it, if you trust it (the record names {file}): "
+        f"tunelab reproduce {runs[1]} --file FILE[:NAME] (from Python: experiment=...)\n"
+    )
     assert tunelab("reproduce", runs[0], "--file", "mine.py").returncode == 0
     assert (tmp_path / "was-run").exists()
 

@@ -141,7 +141,7 @@ def test_a_loop_that_a_record_in_mlflow_names_is_not_imported(
     fields: Mapping[str, Any], mirrored: Mirrored, theirs: Theirs
 ) -> None:
     mirrored.write(fields)
-    with pytest.raises(ExperimentError, match=r"the record names the code '.*', which is not imported: "):
+    with pytest.raises(ExperimentError, match=r"of a loop it holds no more than the name, '.*'\. Give the file"):
         mirrored.reproduce()
     assert theirs.traces == set()
 

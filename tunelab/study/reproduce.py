@@ -107,23 +107,20 @@ def rebuilt(recorded: RecordedTrial, given: Searchable | None = None) -> Searcha
         return stored_experiment(recorded.experiment_json, given)
     except TunelabError as error:
         source = "MLflow alone" if given is None else "MLflow and what was given"
+        by_name = f"of a loop it holds no more than the name, {fields.get('function')!r}"
+        why = by_name if kind is Loop and given is None else error
         raise ExperimentError(
-            f"{recorded.title} cannot be rebuilt from {source}: {error}. What MLflow does not hold - arrays, data and "
-            f"functions of your own, a loop - is taken from the file that defines the experiment{_kept(recorded)}: "
-            f"tunelab reproduce {recorded.run_id} --file FILE[:NAME], or reproduce(..., experiment=...) from Python"
-            f"{_if_trusted(recorded) if given is None else ''}"
+            f"{recorded.title} cannot be rebuilt from {source}: {why}. "
+            f"Give the file that defines it{_where_it_is(recorded)}: tunelab reproduce {recorded.run_id} "
+            "--file FILE[:NAME] (from Python: experiment=...)"
         ) from error
 
 
-def _kept(recorded: RecordedTrial) -> str:
+def _where_it_is(recorded: RecordedTrial) -> str:
+    """Return where the file is, as far as is known: it is not run by itself, since the record chose it."""
+    if recorded.source_file is not None and recorded.source_file.is_file():
+        return f", if you trust it (the record names {recorded.source_file})"
     return f" (a copy is in MLflow, with the run {recorded.study_run})" if recorded.source is not None else ""
-
-
-def _if_trusted(recorded: RecordedTrial) -> str:
-    """Return which file the record names, if it is here: it is not run by itself, since the record chose it."""
-    if recorded.source_file is None or not recorded.source_file.is_file():
-        return ""
-    return f". The record names {recorded.source_file}, which is here: if you trust that file, give it as FILE"
 
 
 def trained_again(recorded: RecordedTrial, experiment: Searchable) -> Reproduction:
