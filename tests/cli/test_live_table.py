@@ -1,4 +1,5 @@
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console, ConsoleDimensions
@@ -33,6 +34,13 @@ def test_a_narrow_terminal_drops_what_did_not_happen() -> None:
     assert "pruned" in drawn(80, 24)
     assert "pruned" not in drawn(60, 24)
     assert "diverged" in drawn(60, 24)
+
+
+def test_the_readme_explains_every_column() -> None:
+    columns = next(line.split() for line in drawn(120, 40).splitlines() if "members" in line)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert {name for name in columns if f"`{name}`" not in readme} == set()
+    assert len(columns) == 8
 
 
 def test_before_the_first_trial_has_ended() -> None:

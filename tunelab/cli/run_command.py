@@ -105,7 +105,10 @@ def run(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Search the experiment of a Python file, and mirror its trials into MLflow."""
+    """Search the experiment of a Python file, and mirror its trials into MLflow.
+
+    In the live table, members are trials that train together on average, of so many places; waiting ones have none yet.
+    """
     with exit_codes(debug=debug), StopSignal() as stop:
         from tunelab.cli.load_experiment import load_experiment
 
