@@ -112,7 +112,7 @@ def search_by(
         except BaseException as error:
             engine.interrupt("interrupted by a signal" if isinstance(error, KeyboardInterrupt) else str(error))
             worker.close()  # nothing trains on while MLflow is completed
-            with suppress(TrackingError):  # the cause is what a person must hear of
+            with suppress(TrackingError, StorageLost):  # the cause is what a person must hear of
                 shown = mirror.finish(_summary(ledger, home, finished, None), time.time())
                 if shown.incomplete:
                     error.add_note(shown.incomplete)
