@@ -151,7 +151,7 @@ def test_tracking_uri_that_answers_nothing(tunelab: Tunelab, write: Callable[...
 
 
 def test_no_study_for_the_page(tunelab: Tunelab, tmp_path: Path) -> None:
-    refused(tunelab("ui", "--no-open"), r"no study in .*studies is in MLflow .*tunelab run FILE", tmp_path)
+    refused(tunelab("ui", "--no-open"), r"no study in .*studies is in MLflow; make one with: tunelab run F", tmp_path)
 
 
 def test_debug_shows_the_traceback(tunelab: Tunelab, write: Callable[..., Path]) -> None:
