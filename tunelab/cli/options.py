@@ -24,10 +24,7 @@ TrackingUri = Annotated[
     str | None, typer.Option(metavar="URI", help="MLflow's; by default MLFLOW_TRACKING_URI, else mlflow.db here.")
 ]
 ShownAt = Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; by default the one that shows the study.")]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print JSON for programs; of a run, as the last line."),
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; of a run, as the last line.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

@@ -54,8 +54,8 @@ class ProcessExecutor(Executor):
 
     def __init__(self, job: Work, tell: Callable[[str], None] = to_standard_error) -> None:
         self._tell = tell
-        self._note = _in_memory()
         with _in_memory(packed(job)) as given:  # in a pipe it would have to be waited for
+            self._note = _in_memory()
             files = (self._note.fileno(), given.fileno())
             self._worker = subprocess.Popen(
                 [*command("tunelab.executors.worker"), *map(str, files)],
