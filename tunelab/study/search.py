@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ import optuna
 
 from tunelab.contracts import Tracker
 from tunelab.errors import AllTrialsFailed, StorageLost, TooManyFailures, TrackingError
-from tunelab.searchable import Searchable
 from tunelab.study.bounds import at_bounds
 from tunelab.study.carried import FROM
 from tunelab.study.engine import Budget, Engine
@@ -26,7 +25,7 @@ from tunelab.study.software import platform_now, versions_of
 from tunelab.study.study import Study
 from tunelab.study.suggest import searched, shared
 from tunelab.training.weights_file import WEIGHTS
-from tunelab.trial import DataRecord, Ended, Finished, Mirror, Progress, Result, State, StudyRecord, Summary, Value
+from tunelab.trial import Ended, Finished, Mirror, Progress, Result, State, StudyRecord, Summary
 
 
 def search_by(
@@ -51,14 +50,7 @@ def search_by(
         if known is None:
             worker.start()
         study, trials = opened(plan)
-        settings = {"trials": trials, "timeout": timeout, "seed": seed, "population": file.population,
-                    "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
-                    "search": file.search, "workers": workers}  # fmt: skip
-        if file.joined:
-            settings["joined"] = file.joined
-        if file.extends:
-            settings["extends"] = file.extends
-        mirror.begin(_record(experiment, home, seed, plan.source_file, regime.data, settings), time.time())
+        mirror.begin(_record(plan, trials), time.time())
 
         def settle(result: Result, ended: Ended, is_best: bool) -> None:
             regime.settle(home, result, ended, is_best=is_best)
@@ -83,23 +75,6 @@ def search_by(
         )
         ledger, finished = engine.ledger, Finished()
 
-        def found_by(shown: Mirror) -> Study:
-            return Study(
-                name=home.name,
-                experiment=experiment,
-                folder=home,
-                trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
-                best=ledger.best and replace(ledger.best, loader=regime.loader(home, ledger.best.trial)),
-                progress=ledger.snapshot(trials),
-                first_trial_s=ledger.first_seconds,
-                test=finished.metrics,
-                mirror=shown,
-                optuna=study,
-                held=held(plan.wanted, experiment),
-                at_bounds=at_bounds(experiment, study),
-                notes=(*plan.notes, *engine.notes, *finished.notes, *_said(shown), *_better_before(ledger, study)),
-            )
-
         try:
             if known is not None:
                 with _past(study, ledger):
@@ -117,12 +92,12 @@ def search_by(
                 if shown.incomplete:
                     error.add_note(shown.incomplete)
                 if isinstance(error, AllTrialsFailed | TooManyFailures):
-                    error.study = found_by(shown)
+                    error.study = _found(plan, engine, study, trials, finished, shown)
             raise
         mirror.watched_by(lambda count: watch(replace(ledger.snapshot(trials), shown=count)))
         shown = mirror.finish(_summary(ledger, home, finished, register), time.time())
     replace(file, finished=True).save(home)
-    found = found_by(shown)
+    found = _found(plan, engine, study, trials, finished, shown)
     if found.best is None:
         raise AllTrialsFailed(_why_none(found), found)
     if register and shown.registered is None and shown.incomplete is None:
@@ -143,16 +118,14 @@ def _past(study: optuna.Study, ledger: Ledger) -> Iterator[None]:
         yield
 
 
-def _record(
-    experiment: Searchable,
-    home: Path,
-    seed: int,
-    source_file: Path | None,
-    data: DataRecord | None,
-    settings: Mapping[str, Value],
-) -> StudyRecord:
+def _record(plan: Plan, trials: int | None) -> StudyRecord:
+    file, experiment = plan.file, plan.experiment
+    settings = {"trials": trials, "timeout": file.timeout, "seed": file.seed, "population": file.population,
+                "sampler": type(plan.sampler).__name__, "pruner": type(plan.pruner).__name__,
+                "search": file.search, "workers": file.workers}  # fmt: skip
+    others = {"joined": file.joined, "extends": file.extends}
     return StudyRecord(
-        name=home.name,
+        name=plan.home.name,
         experiment=experiment.name,
         experiment_json=experiment.to_json(),
         experiment_hash=experiment.hash,
@@ -160,13 +133,34 @@ def _record(
         maximize=experiment.maximize is not None,
         searched=searched(experiment),
         shared=shared(experiment),
-        seed=seed,
-        folder=home,
-        source_file=source_file,
-        data=data,
-        settings=settings,
+        seed=file.seed,
+        folder=plan.home,
+        source_file=plan.source_file,
+        data=plan.regime.data,
+        settings=settings | {name: study for name, study in others.items() if study},
         versions=versions_of(experiment),
         platform=platform_now(),
+    )
+
+
+def _found(
+    plan: Plan, engine: Engine, study: optuna.Study, trials: int | None, finished: Finished, shown: Mirror
+) -> Study:
+    ledger, home = engine.ledger, plan.home
+    return Study(
+        name=home.name,
+        experiment=plan.experiment,
+        folder=home,
+        trials=tuple(ledger.results[number] for number in sorted(ledger.results)),
+        best=ledger.best and replace(ledger.best, loader=plan.regime.loader(home, ledger.best.trial)),
+        progress=ledger.snapshot(trials),
+        first_trial_s=ledger.first_seconds,
+        test=finished.metrics,
+        mirror=shown,
+        optuna=study,
+        held=held(plan.wanted, plan.experiment),
+        at_bounds=at_bounds(plan.experiment, study),
+        notes=(*plan.notes, *engine.notes, *finished.notes, *_said(shown), *_better_before(ledger, study)),
     )
 
 
