@@ -1,4 +1,4 @@
-"""What holds for every test: a folder of its own to write in, one BLAS thread, and nothing sent anywhere.
+"""What holds for every test: a folder of its own to write in, one thread, and nothing sent anywhere.
 
 The suite needs PyTorch. With `--without-torch`, which is for an environment that does not have it, whatever imports it
 in a test's own file, or is marked `torch`, is skipped, and everything else must pass.
@@ -6,7 +6,10 @@ in a test's own file, or is marked `torch`, is skipped, and everything else must
 
 import os
 import re
+import shutil
+import sys
 import tempfile
+import warnings
 from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,11 +62,33 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_blas_thread() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
+    """Of BLAS and of PyTorch: with two, small tests wait for a core that another process has."""
     import numpy as np  # noqa: F401 - the limit reaches only what is loaded
 
+    if torch := sys.modules.get("torch"):  # imported by a test's file, if any needs it
+        torch.set_num_threads(1)
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store of MLflow: making one takes 1.5 s, copying it a few milliseconds."""
+    with warnings.catch_warnings():  # MLflow's own, at import
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tunelab.tracking.mlflow_store import open_store
+
+        file = tmp_path_factory.mktemp("template") / "mlflow.db"
+        open_store(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def store(tmp_path: Path, template: Path) -> str:
+    """The URI of a fresh store in the test's own folder, where a tracker looks without being told."""
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,17 +15,8 @@ pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("store")
-    make = "from tunelab.tracking.mlflow_store import open_store; open_store('sqlite:///mlflow.db')"
-    subprocess.run([sys.executable, "-c", make], cwd=folder, check=True, capture_output=True)
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def folder(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(template, tmp_path)
+def folder(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path

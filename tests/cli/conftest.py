@@ -11,20 +11,24 @@ COMMAND = Path(sys.executable).with_name("tunelab")
 Tunelab = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """No MLflow of the person who runs the tests, and a terminal of a known width."""
     hidden = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "PYTHONWARNINGS")
     return {name: value for name, value in os.environ.items() if name not in hidden} | {"COLUMNS": "200"}
 
 
 @pytest.fixture
-def tunelab(environment: dict[str, str]) -> Tunelab:
-    """The installed command, in a process of its own and in the test's own folder."""
+def environment() -> dict[str, str]:
+    return clean_environment()
 
-    def run(*arguments: str, seconds: float = 120, **extra: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(COMMAND), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment | extra)
+
+@pytest.fixture(scope="session")
+def tunelab() -> Tunelab:
+    """The installed command, in a process of its own; in the test's own folder, if no other is given."""
+
+    def run(*arguments: str, cwd: Path | None = None, **extra: str) -> "subprocess.CompletedProcess[str]":
+        command, environment = [str(COMMAND), *arguments], clean_environment() | extra
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment)
 
     return run
 

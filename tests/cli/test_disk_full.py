@@ -47,6 +47,7 @@ def trials(home: Path) -> list[FrozenTrial]:
     return optuna.load_study(study_name=home.name, storage=storage).trials
 
 
+@pytest.mark.usefixtures("store")
 def test_a_study_whose_disk_was_full_goes_on_when_there_is_room(small: Path) -> None:
     (small / "full.py").write_text(FILE)
     ran = tunelab(small, "run", "full.py", "--trials", "150")

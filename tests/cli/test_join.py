@@ -1,6 +1,7 @@
 """`tunelab run --join` from outside: two commands, one study in a real database, and its password nowhere."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -10,13 +11,14 @@ import pytest
 from mlflow import MlflowClient
 from postgresql import PASSWORD, Postgresql
 
-from .conftest import Tunelab
+from .conftest import HEADER, Tunelab
 
 BOWL = """
 from tunelab.models import Quadratic
 
 bowl = Experiment(name="bowl", model=Quadratic(), optimizer=Choice(SGD, Adam), epochs=2, steps_per_epoch=4)
 """
+pytestmark = pytest.mark.usefixtures("store")
 SPELLINGS = {PASSWORD, quote(PASSWORD)}
 
 
@@ -54,6 +56,17 @@ def test_two_commands_share_a_study_and_tell_no_password(
     assert list(holding_the_password(tmp_path)) == []
 
 
+@pytest.fixture(scope="module")
+def studied(tunelab: Tunelab, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study in a database."""
+    folder = tmp_path_factory.mktemp("studied")
+    shutil.copy(template, folder / "mlflow.db")
+    (folder / "bowl.py").write_text(HEADER + BOWL)
+    done = tunelab("run", "bowl.py", "--storage", "sqlite:///studies.db", "--trials", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -63,11 +76,10 @@ def test_two_commands_share_a_study_and_tell_no_password(
     ],
 )
 def test_what_cannot_be_joined_is_bad_input(
-    change: tuple[str, ...], says: str, tunelab: Tunelab, file: str, tmp_path: Path
+    change: tuple[str, ...], says: str, tunelab: Tunelab, studied: Path, tmp_path: Path
 ) -> None:
-    place = ("--storage", f"sqlite:///{tmp_path}/studies.db", "--trials", "2")
-    assert tunelab("run", file, *place).returncode == 0
-    refused = tunelab("run", file, *place, *change)
+    shutil.copytree(studied, tmp_path, dirs_exist_ok=True)
+    refused = tunelab("run", "bowl.py", "--storage", "sqlite:///studies.db", "--trials", "2", *change)
     assert refused.returncode == 2
     assert says in refused.stderr
     assert [path.name for path in Path("studies").iterdir()] == ["bowl-1"]

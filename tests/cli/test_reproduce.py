@@ -1,9 +1,11 @@
 """`tunelab reproduce`, from outside: what it prints, its exit codes, and where it takes an experiment from."""
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from .conftest import Tunelab
@@ -23,28 +25,55 @@ def loop(trial):
 """
 
 
-def studied(tunelab: Tunelab, name: str) -> str:
-    """Run a small study and return the run of its second trial."""
-    done = tunelab("run", f"mine.py:{name}", "--trials", "3", "--json")
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where the studies are, whose paths MLflow holds, and where a copy of them is."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    return folder / "here", folder / "copy"
+
+
+@pytest.fixture(scope="module")
+def runs(places: tuple[Path, Path], template: Path, tunelab: Tunelab) -> dict[str, str]:
+    """The run of the second trial of a small study of each experiment of the file."""
+    here, copy = places
+    here.mkdir()
+    (here / "mine.py").write_text(FILE)
+    shutil.copy(template, here / "mlflow.db")
+    found = {name: studied(tunelab, here, name) for name in ("rows", "loop")}
+    shutil.copytree(here, copy)
+    return found
+
+
+def studied(tunelab: Tunelab, here: Path, name: str) -> str:
+    done = tunelab("run", f"mine.py:{name}", "--trials", "3", "--json", cwd=here)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     query = f"tags.`mlflow.parentRunId` = '{found['mlflow_run_id']}' and tags.`tunelab.trial` = '1'"
-    (run,) = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db").search_runs([found["mlflow_experiment_id"]], query)
+    (run,) = MlflowClient(f"sqlite:///{here}/mlflow.db").search_runs([found["mlflow_experiment_id"]], query)
     return str(run.info.run_id)
 
 
-def write(statement: str) -> None:
+@pytest.fixture
+def folder(places: tuple[Path, Path], runs: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the studies, where a test begins, as they were left."""
+    here, copy = places
+    shutil.rmtree(here)
+    shutil.copytree(copy, here)
+    monkeypatch.chdir(here)
+    return here
+
+
+def write(statement: str, rows: int = 1) -> None:
     connection = sqlite3.connect("mlflow.db")
-    assert connection.execute(statement).rowcount == 1
+    assert connection.execute(statement).rowcount == rows
     connection.commit()
     connection.close()
 
 
-def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text(FILE)
-    run = studied(tunelab, "rows")
-
+def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(
+    tunelab: Tunelab, folder: Path, runs: dict[str, str]
+) -> None:
+    file, run = folder / "mine.py", runs["rows"]
     done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("trial 1 of rows-1 (complete): equal, bit for bit; ")
@@ -55,7 +84,7 @@ def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, t
     assert done.stderr == "training trial 1 of rows-1 again, alone: 3 epochs in MLflow\n"
 
     write(f"update metrics set value = 0.75 where run_uuid = '{run}' and key = 'val_loss' and step = 2")
-    write("update tags set value = '1.0' where key = 'tunelab.version.numpy'")
+    write("update tags set value = '1.0' where key = 'tunelab.version.numpy'", rows=2)  # both studies'
     file.write_text(FILE + "# another text\n")
     done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 3, done.stderr
@@ -65,7 +94,7 @@ def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, t
     assert "may be why: numpy: 1.0 then, " in done.stdout
     assert f"may be why: file {file}: as its copy in MLflow then, another text now" in done.stdout
 
-    file.rename(tmp_path / "elsewhere.py")
+    file.rename(folder / "elsewhere.py")
     done = tunelab("reproduce", run)
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: trial 1 of rows-1 cannot be rebuilt from MLflow alone: " in done.stderr
@@ -81,38 +110,39 @@ def test_a_trial_is_equal_or_it_is_said_what_differs_and_why(tunelab: Tunelab, t
     assert [change["what"] for change in found["changes"]] == ["numpy"]
 
 
-def test_a_loop_is_taken_from_its_file_and_what_it_prints_is_no_result(tunelab: Tunelab, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(FILE)
-    run = studied(tunelab, "loop")
+def test_a_loop_is_taken_from_its_file_and_what_it_prints_is_no_result(
+    tunelab: Tunelab, folder: Path, runs: dict[str, str]
+) -> None:
+    run = runs["loop"]
     done = tunelab("reproduce", run, "--json", "--file", "mine.py")
     assert done.returncode == 0, done.stderr
     assert "trial 1 begins" in done.stderr
     found = json.loads(done.stdout)
     assert (found["equal"], found["exact"], found["changes"]) == (True, True, [])
-    (tmp_path / "mine.py").write_text(FILE.replace("% 7 + epoch", "% 7 - epoch"))
+    (folder / "mine.py").write_text(FILE.replace("% 7 + epoch", "% 7 - epoch"))
     done = tunelab("reproduce", run, "--file", "mine.py")
     assert done.returncode == 3
     assert "by more than 0.0001 relatively" in done.stdout
     assert "may be why: experiment's source: " in done.stdout
 
 
-def test_the_file_that_the_record_names_is_not_run_unless_the_person_gives_it(tunelab: Tunelab, tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text(FILE)
-    runs = [studied(tunelab, name) for name in ("rows", "loop")]
+def test_the_file_that_the_record_names_is_not_run_unless_the_person_gives_it(
+    tunelab: Tunelab, folder: Path, runs: dict[str, str]
+) -> None:
+    file = folder / "mine.py"
     file.write_text(f"open('was-run', 'w').close()\n{FILE}")
-    for run in runs:
+    for run in runs.values():
         done = tunelab("reproduce", run)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"if you trust it (the record names {file}): tunelab reproduce {run} --file FILE" in done.stderr
-        assert not (tmp_path / "was-run").exists()
+        assert not (folder / "was-run").exists()
     assert done.stderr == (
         "error: trial 1 of loop-1 cannot be rebuilt from MLflow alone: of a loop it holds no more than the name, "
         f"'mine:loop'. Give the file that defines it, if you trust it (the record names {file}): "
-        f"tunelab reproduce {runs[1]} --file FILE[:NAME] (from Python: experiment=...)\n"
+        f"tunelab reproduce {runs['loop']} --file FILE[:NAME] (from Python: experiment=...)\n"
     )
-    assert tunelab("reproduce", runs[0], "--file", "mine.py").returncode == 0
-    assert (tmp_path / "was-run").exists()
+    assert tunelab("reproduce", runs["rows"], "--file", "mine.py").returncode == 0
+    assert (folder / "was-run").exists()
 
 
 def test_a_store_that_is_not_there_is_bad_input(tunelab: Tunelab, tmp_path: Path) -> None:

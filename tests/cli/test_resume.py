@@ -16,7 +16,6 @@ from mlflow import MlflowClient
 FILE = """
 from tunelab import Choice, Experiment
 from tunelab.models import MLP
-one = Experiment(name="one", data="wine", model=MLP(width=8), optimizer="adam", epochs=4)
 other = Experiment(name="other", data="wine", model=MLP(width=64, depth=2), optimizer="adam", epochs=400)
 """
 
@@ -32,11 +31,12 @@ def tunelab(folder: Path, *arguments: str, before: tuple[str, ...] = ()) -> "sub
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_it_finds_the_experiment_where_it_was_and_ends_the_study(tmp_path: Path) -> None:
+def test_it_finds_the_experiment_where_it_was_and_ends_the_study(tmp_path: Path, template: Path) -> None:
     (tmp_path / "two.py").write_text(FILE)
     code = "from tunelab.cli import main; main()"
     command = [sys.executable, "-c", code, "run", "two.py:other", "--trials", "6", "--json"]
     command += ["--tracking-uri", "sqlite:///own.db"]
+    shutil.copy(template, tmp_path / "own.db")
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     rounds = tmp_path / "studies" / "other-1" / "rounds.jsonl"
     while not rounds.exists():
@@ -57,33 +57,6 @@ def test_it_finds_the_experiment_where_it_was_and_ends_the_study(tmp_path: Path)
     assert "error: other-1 has ended, so there is nothing to resume" in again.stderr
 
 
-def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
-    (tmp_path / "two.py").write_text(FILE)
-    assert tunelab(tmp_path, "run", "two.py:one", "--trials", "2", "--json").returncode == 0
-    wrong = tunelab(tmp_path, "resume", "oen-1")
-    assert wrong.returncode == 2
-    assert "oen-1 is no study's folder: it has no study.json; in studies: did you mean 'one-1'?" in wrong.stderr
-    inside = tunelab(tmp_path / "studies", "resume", "one-1")
-    assert inside.returncode == 2
-    assert f"there are no studies in {tmp_path}/studies/studies: run where they are" in inside.stderr
-    within = tunelab(tmp_path, "resume", "studies/one-1/study.json")
-    assert "studies/one-1/study.json is no study's folder" in within.stderr
-
-
-def test_a_file_that_was_moved_is_said_anew(tmp_path: Path) -> None:
-    (tmp_path / "two.py").write_text(FILE)
-    assert tunelab(tmp_path, "run", "two.py:one", "--trials", "4", "--json").returncode == 0
-    home = tmp_path / "studies" / "one-1"
-    (home / "study.json").write_text((home / "study.json").read_text().replace('"finished": true', '"finished": false'))
-    (tmp_path / "two.py").rename(tmp_path / "moved.py")
-    gone = tunelab(tmp_path, "resume", "one-1")
-    assert gone.returncode == 2
-    assert "two.py, which is gone; say where it is now: --file FILE[:NAME]" in " ".join(gone.stderr.split())
-    found = tunelab(tmp_path, "resume", "one-1", "--file", "moved.py:one", "--json")
-    assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout.splitlines()[-1])["complete"] == 4
-
-
 CSV = "a,b,y\n" + "".join(f"{row % 7},{row % 5},{row % 2}\n" for row in range(60))
 OWN = """
 from tunelab import Experiment
@@ -94,11 +67,12 @@ other = Experiment(name="other", data="mine.csv", model=MLP(width=4), optimizer=
 
 
 @pytest.fixture(scope="module")
-def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unfinished(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Path:
     """Return a folder with a person's file, and a study of it that has not ended."""
     folder = tmp_path_factory.mktemp("unfinished")
     (folder / "mine.py").write_text(OWN)
     (folder / "mine.csv").write_text(CSV)
+    shutil.copy(template, folder / "mlflow.db")
     done = tunelab(folder, "run", "mine.py:mine", "--trials", "2", "--json")
     assert done.returncode == 0, done.stderr
     file = folder / "studies" / "mine-1" / "study.json"
@@ -108,9 +82,32 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(unfinished: Path, tmp_path: Path) -> Path:
-    """Return the folder of such a study, which the test may change."""
+    """Return the folder of such a study, which the test may change, in a copy that names its own file."""
     shutil.copytree(unfinished, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "studies" / "mine-1"
+    file = tmp_path / "studies" / "mine-1" / "study.json"
+    file.write_text(file.read_text().replace(str(unfinished), str(tmp_path)))
+    return file.parent
+
+
+def test_a_study_that_is_not_there_is_told_with_those_that_are(home: Path, tmp_path: Path) -> None:
+    wrong = tunelab(tmp_path, "resume", "mien-1")
+    assert wrong.returncode == 2
+    assert "mien-1 is no study's folder: it has no study.json; in studies: did you mean 'mine-1'?" in wrong.stderr
+    inside = tunelab(tmp_path / "studies", "resume", "mine-1")
+    assert inside.returncode == 2
+    assert f"there are no studies in {tmp_path}/studies/studies: run where they are" in inside.stderr
+    within = tunelab(tmp_path, "resume", "studies/mine-1/study.json")
+    assert "studies/mine-1/study.json is no study's folder" in within.stderr
+
+
+def test_a_file_that_was_moved_is_said_anew(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").rename(tmp_path / "moved.py")
+    gone = tunelab(tmp_path, "resume", "mine-1")
+    assert gone.returncode == 2
+    assert "mine.py, which is gone; say where it is now: --file FILE[:NAME]" in " ".join(gone.stderr.split())
+    found = tunelab(tmp_path, "resume", "mine-1", "--file", "moved.py:mine", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout.splitlines()[-1])["complete"] == 2
 
 
 def test_data_that_were_edited_are_refused_until_they_are_back(home: Path, tmp_path: Path) -> None:

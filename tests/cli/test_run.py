@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from .conftest import COMMAND, Tunelab
+from .conftest import COMMAND, HEADER, Tunelab
 
 MINE = """
 class Leaky(SGD):
@@ -95,20 +96,33 @@ def test_people_read_the_best_trial_and_where_to_look(tunelab: Tunelab, write: C
     assert "tunelab ui --tracking-uri sqlite:///other.db" in done.stdout
 
 
+LOW_RUN = ("run", "mine.py", "--trials", "8", "--executor", "inline")
+
+
+@pytest.fixture(scope="module")
+def low(tmp_path_factory: pytest.TempPathFactory, tunelab: Tunelab, template: Path) -> tuple[Path, str]:
+    """A folder with a study of the file, and what a person read."""
+    folder = tmp_path_factory.mktemp("low")
+    (folder / "mine.py").write_text(HEADER + LOW)
+    shutil.copy(template, folder / "mlflow.db")
+    done = tunelab(*LOW_RUN, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
 def test_people_read_what_was_held_and_where_a_bound_was_met_and_widen_does_it(
-    tunelab: Tunelab, write: Callable[..., Path]
+    tunelab: Tunelab, low: tuple[Path, str], tmp_path: Path
 ) -> None:
-    write(LOW)
-    fast = ["run", "mine.py", "--trials", "8", "--executor", "inline"]
-    done = tunelab(*fast)
+    folder, said = low
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     assert re.search(
         r"  optimizer.lr  \S+\nwarning: optimizer.lr = \S+ is at the upper end of Float\(1e-06, 1e-05, log=True\); "
         r"widen it upwards, to Float\(1e-06, 0.0001, log=True\), or let --widen do it\n"
         r"held at defaults: optimizer.beta1, optimizer.beta2, optimizer.eps "
         r"\(to search them: --search all, or --trials 100\)\n\nfiles ",
-        done.stdout,
-    ), done.stdout + done.stderr
-    done = tunelab(*fast, "--widen", "--search", "all", "--json")
+        said,
+    ), said
+    done = tunelab(*LOW_RUN, "--widen", "--search", "all", "--json")
     assert done.returncode == 0, done.stderr
     line = "widened after x-1: optimizer.lr in Float(1e-06, 0.0001, log=True), was Float(1e-06, 1e-05, log=True)\n"
     assert done.stderr.startswith(line)
@@ -119,17 +133,18 @@ def test_people_read_what_was_held_and_where_a_bound_was_met_and_widen_does_it(
     assert len(searched) == 4
 
 
-def test_people_read_what_an_extension_carries_over(tunelab: Tunelab, write: Callable[..., Path]) -> None:
-    write(LOW)
-    fast = ["run", "mine.py", "--trials", "8", "--executor", "inline"]
-    assert tunelab(*fast).returncode == 0
+def test_people_read_what_an_extension_carries_over(
+    tunelab: Tunelab, low: tuple[Path, str], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, _ = low
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     write(LOW.replace("1e-5", "1e-4"))
-    done = tunelab(*fast, "--extend", "x-1")
+    done = tunelab(*LOW_RUN, "--extend", "x-1")
     assert done.returncode == 0, done.stderr
     assert "note: extends x-1: 8 of its 8 trials that ended well are carried over\n" in done.stdout
     assert "note: optimizer.lr: Float(1e-06, 1e-05, log=True) then, Float(1e-06, 0.0001, log=True) now\n" in done.stdout
     assert [trial.number for trial in loaded("x-2", Path("studies/x-2").absolute()).trials] == list(range(16))
-    done = tunelab(*fast, "--extend", "x-9")
+    done = tunelab(*LOW_RUN, "--extend", "x-9")
     assert done.returncode == 2
     assert "x-9 is no study's folder" in done.stderr
 
@@ -172,6 +187,7 @@ def wrong(trial):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("store")
 def test_a_signal_keeps_what_is_finished_and_marks_the_rest(
     number: signal.Signals, environment: dict[str, str], write: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -206,6 +222,7 @@ def test_a_signal_keeps_what_is_finished_and_marks_the_rest(
     assert "RUNNING" not in {run.info.status for run in client.search_runs(["1"], max_results=5000)}
 
 
+@pytest.mark.usefixtures("store")
 def test_the_live_table_in_a_terminal(environment: dict[str, str], write: Callable[..., Path]) -> None:
     """Every row and column of the table comes by, at 80 columns, and nothing is cut."""
     write(MINE.replace("epochs=2", "epochs=60"))

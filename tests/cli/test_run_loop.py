@@ -15,6 +15,8 @@ from mlflow import MlflowClient
 from .conftest import COMMAND, Tunelab
 from .test_run import everything, loaded, plain
 
+pytestmark = pytest.mark.usefixtures("store")
+
 LOOP = """from tunelab import Choice, Experiment, Float, Trial, experiment
 
 @experiment(lr=Float(1e-5, 1e-1, log=True), optimizer=Choice("sgd", "adam"), minimize="val_loss")

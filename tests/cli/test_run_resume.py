@@ -9,6 +9,8 @@ import pytest
 
 from .conftest import Tunelab
 
+pytestmark = pytest.mark.usefixtures("store")
+
 BOWLS = """
 from pathlib import Path
 from tunelab.models import Quadratic
@@ -36,11 +38,12 @@ def cut_off(home: Path, rounds: int) -> None:
 def test_it_goes_on_with_the_last_that_is_unfinished_or_the_one_that_is_named(
     tunelab: Tunelab, file: str, tmp_path: Path
 ) -> None:
-    for seed in range(3):
+    for seed in range(2):
         done = tunelab("run", f"{file}:bowl", "--trials", "8", "--seed", str(seed), "--executor", "inline", "--json")
         assert done.returncode == 0, done.stderr
     studies = [tmp_path / "studies" / f"bowl-{number}" for number in (1, 2)]
     whole = [(home / "rounds.jsonl").read_text() for home in studies]
+    shutil.copytree(studies[1], tmp_path / "studies" / "bowl-3")  # it has ended
     for home in studies:
         cut_off(home, 2)
     refused = shutil.copytree(studies[1], tmp_path / "studies" / "bowl-4")

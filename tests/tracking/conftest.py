@@ -13,31 +13,12 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite store: making one takes 1.5 s, copying it a few milliseconds."""
-    import shown  # noqa: F401  (MLflow's own warning at import)
-
-    from tunelab.tracking.mlflow_store import open_store
-
-    file = tmp_path_factory.mktemp("template") / "mlflow.db"
-    open_store(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture(autouse=True)
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.setenv(name, "")  # noted as absent, so that what mlflow.set_tracking_uri sets is gone afterwards
         monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def store(tmp_path: Path, template: Path) -> str:
-    """The URI of a fresh store in the working folder, where a tracker looks without being told."""
-    shutil.copy(template, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 @pytest.fixture
