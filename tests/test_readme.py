@@ -107,6 +107,7 @@ def test_the_run_command_does_what_it_says(home: Path) -> None:
     assert said.startswith("trial 7 of digits-1 (complete): equal, bit for bit; ")
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("code", examples())
 def test_an_example_runs(code: str, tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(code)

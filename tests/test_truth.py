@@ -1,5 +1,8 @@
 """Law 7: what MLflow shows equals what Optuna holds, and no run is left RUNNING."""
 
+import shutil
+from pathlib import Path
+
 import optuna
 import pytest
 from mlflow import MlflowClient
@@ -15,9 +18,10 @@ STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialSta
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, MlflowClient]:
+def shown(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[Study, MlflowClient]:
     """A study of which some trials are pruned and some diverge, and the store that shows it."""
     home = tmp_path_factory.mktemp("truth")
+    shutil.copy(template, home / "mlflow.db")
     store = f"sqlite:///{home}/mlflow.db"
     experiment = Experiment(
         name="truth",

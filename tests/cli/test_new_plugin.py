@@ -59,9 +59,14 @@ def test_it_is_linted(made: Path, tool: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+UNSEEN = ",".join(f"{name}.*" for name in ("torch", "optuna", "sqlalchemy", "pandas", "matplotlib", "psycopg", "rich"))
+"""What tunelab imports and no plugin sees: reading it takes mypy 14 s of 19."""
+
+
 def test_it_is_typed(made: Path) -> None:
     sources = [f"{name}/src/{name.replace('-', '_')}/__init__.py" for name in MADE.values()]
-    options = ["--strict", "--config-file=", "--cache-dir", str(made / "mypy"), "--follow-imports=silent"]
+    (made / "mypy.ini").write_text(f"[mypy]\n[mypy-{UNSEEN}]\nfollow_imports = skip\n")
+    options = ["--strict", "--config-file=mypy.ini", "--cache-dir", str(made / "mypy"), "--follow-imports=silent"]
     done = run(made, "mypy", *options, *sources, cwd=made)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -99,6 +99,7 @@ def test_the_quadratic_prints_both(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 COMMAND = Path(sys.executable).with_name("tunelab")
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("file", LOOPS, ids=lambda file: file.stem)
 def test_a_loop_runs_where_its_framework_is_installed(file: Path) -> None:
     """In processes of its own: what a framework warns of, and prints, is its own affair."""

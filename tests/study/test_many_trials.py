@@ -18,6 +18,7 @@ from .rig import held
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("trials", [400, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_optuna_and_mlflow_agree_on_every_trial_and_memory_hardly_grows(trials: int, tmp_path: Path) -> None:
     rounds = searched(trials, tmp_path)

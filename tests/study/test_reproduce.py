@@ -1,5 +1,6 @@
 """A trial that `run` wrote into MLflow comes out the same when it is trained again, or it is said what differs."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -22,8 +23,10 @@ METRICS = {"train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"}
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("reproduce")
+def home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Path:
+    home = tmp_path_factory.mktemp("reproduce")
+    shutil.copy(template, home / "mlflow.db")
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -310,8 +313,10 @@ class Small:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    return Small(tmp_path_factory.mktemp("small"))
+def small(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Small:
+    folder = tmp_path_factory.mktemp("small")
+    shutil.copy(template, folder / "mlflow.db")
+    return Small(folder)
 
 
 def arrays(x: np.ndarray = X) -> Experiment:

@@ -326,13 +326,13 @@ def check_kills(folder: Path, studies: int, kills: int) -> int:
     return done
 
 
+@pytest.mark.usefixtures("store")
 def test_an_engine_that_is_killed_anywhere_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     assert check_kills(tmp_path, studies=2, kills=3) >= 2
 
 
-def test_trials_that_trained_when_the_spool_was_lost_are_shown_once(tmp_path: Path) -> None:
+def test_trials_that_trained_when_the_spool_was_lost_are_shown_once(tmp_path: Path, store: str) -> None:
     """The study says again what it had said, with other times; MLflow has most of it."""
-    store = f"sqlite:///{tmp_path}/mlflow.db"
     rounds = 0
 
     def watch(snapshot: Snapshot) -> None:

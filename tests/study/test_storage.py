@@ -89,9 +89,8 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_storage(f"sqlite:///{tmp_path}/notes.db", tmp_path)
 
 
-def test_a_secret_of_the_storage_is_written_down_nowhere(tmp_path: Path) -> None:
+def test_a_secret_of_the_storage_is_written_down_nowhere(tmp_path: Path, store: str) -> None:
     url = f"sqlite:///file:{tmp_path}/studies.db?uri=true&token=s3cr3t"  # SQLite passes over what it does not know
-    store = f"sqlite:///{tmp_path}/mlflow.db"
     study = bowl().run(trials=2, executor="inline", storage=url, tracking_uri=store, folder=tmp_path / "studies")
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path}/studies.db") == [study.name]
     assert "?***" in (study.folder / "study.json").read_text()

@@ -1,6 +1,7 @@
 """What a record in a store names is not imported, unless it is a plugin, PyTorch's, or in the person's own file."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,8 +112,10 @@ class Mirrored:
 
 
 @pytest.fixture(scope="module")
-def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Mirrored:
-    return Mirrored(tmp_path_factory.mktemp("mirrored"), wine(epochs=1))
+def mirrored(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Mirrored:
+    folder = tmp_path_factory.mktemp("mirrored")
+    shutil.copy(template, folder / "mlflow.db")
+    return Mirrored(folder, wine(epochs=1))
 
 
 FIELDS = json.loads(wine(epochs=1).to_json())
