@@ -5,11 +5,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TRIALS ?= 200
 
-# A process of tests for each core; a file's tests stay together, with the servers that they start.
-SPREAD := -n auto --dist loadfile
+# A process of tests for each core; a file's tests stay together, with the servers that they start. In the order of
+# their names the last files are short; by their number of tests the last are those of few that take long, and a core
+# waits for another.
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 
 # PyTorch has no part in these, which take long: they are not run a second time in an environment without it.
 ALIKE := tests/tracking tests/benchmarks tests/executors/test_ray.py \
+  $(addprefix tests/cli/test_,disk_full.py sync.py) \
   $(addprefix tests/study/test_,engines.py joined.py many_trials.py resume.py shared_storage.py)
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
