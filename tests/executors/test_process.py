@@ -438,8 +438,8 @@ def test_a_loop_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_loop_that_swallows_the_interrupt_and_goes_on_is_left_after_its_report(tmp_path: Path) -> None:
     def swallowing(trial: Trial) -> Any:
-        (tmp_path / "started").touch()
         with suppress(KeyboardInterrupt):
+            (tmp_path / "started").touch()
             time.sleep(300)
         try:
             while True:
