@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -403,21 +404,57 @@ def loop_job(function: Any, folder: Path) -> LoopJob:
     return LoopJob(tunelab.experiment(minimize="loss")(function), folder)
 
 
+def _begun(loop: Any, tmp_path: Path) -> ProcessExecutor:
+    """Return what runs a loop that has begun its first trial."""
+    executor = ProcessExecutor(loop_job(loop, tmp_path))
+    executor.send(Orders((Trial(0, 0, {}),)))
+    _wait_for(tmp_path / "started")
+    return executor
+
+
 def test_closing_interrupts_a_loop_in_the_middle_of_an_epoch_so_that_its_finally_runs(tmp_path: Path) -> None:
     def sleeping(trial: Trial) -> Any:
-        (tmp_path / "started").touch()
         try:
+            (tmp_path / "started").touch()
             time.sleep(300)
             yield {"loss": 1.0}
         finally:
             (tmp_path / "finally").touch()
 
-    executor = ProcessExecutor(loop_job(sleeping, tmp_path))
-    executor.send(Orders((Trial(0, 0, {}),)))
-    _wait_for(tmp_path / "started")
+    executor = _begun(sleeping, tmp_path)
     executor.close()
     assert (tmp_path / "finally").exists()
     assert not is_alive(executor._worker.pid)
+
+
+def test_a_loop_that_cleans_up_for_long_is_interrupted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ASKED_AGAIN", 0.1)
+
+    def tidy(trial: Trial) -> Any:
+        try:
+            (tmp_path / "started").touch()
+            time.sleep(300)
+            yield {"loss": 1.0}
+        finally:
+            for _ in range(10):
+                time.sleep(0.1)
+            (tmp_path / "tidied").touch()
+
+    _begun(tidy, tmp_path).close()
+    assert (tmp_path / "tidied").exists()
+
+
+def test_a_worker_that_was_deaf_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = "import signal, sys, time; heard = []\n"
+    deaf += "signal.signal(signal.SIGTERM, lambda *_: heard.append(1) if len(heard) < 2 else sys.exit(7))\n"
+    deaf += "print('ready', file=sys.stderr, flush=True); time.sleep(60)"
+    monkeypatch.setattr(process, "command", lambda _: [sys.executable, "-c", deaf])
+    monkeypatch.setattr(process, "ASKED_AGAIN", 0.1)
+    ready = threading.Event()
+    executor = ProcessExecutor(job(experiment(MLP(width=2))), lambda _: ready.set())
+    assert ready.wait(20)
+    executor.close()
+    assert executor._worker.returncode == 7
 
 
 def test_a_loop_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,9 +466,7 @@ def test_a_loop_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.
         yield {"loss": 1.0}
 
     monkeypatch.setattr(process, "GRACE", 0.3)
-    executor = ProcessExecutor(loop_job(stubborn, tmp_path))
-    executor.send(Orders((Trial(0, 0, {}),)))
-    _wait_for(tmp_path / "started")
+    executor = _begun(stubborn, tmp_path)
     executor.close()
     assert not is_alive(executor._worker.pid)
 
@@ -447,9 +482,7 @@ def test_a_loop_that_swallows_the_interrupt_and_goes_on_is_left_after_its_report
         finally:
             (tmp_path / "finally").touch()
 
-    executor = ProcessExecutor(loop_job(swallowing, tmp_path))
-    executor.send(Orders((Trial(0, 0, {}),)))
-    _wait_for(tmp_path / "started")
+    executor = _begun(swallowing, tmp_path)
     executor.close()
     assert (tmp_path / "finally").exists()
     assert executor._worker.returncode == 0

@@ -25,6 +25,9 @@ from tunelab.trial import Orders, Progress
 GRACE = 10.0
 """Seconds that a loop may take to clean up behind itself (its `finally`) before its process is killed."""
 
+ASKED_AGAIN = 1.0
+"""Seconds after which a worker that has not ended is asked again."""
+
 LAST_WORDS = 1.0
 """Seconds to wait for what a worker left behind: processes that it started, and what these and it printed last."""
 
@@ -94,10 +97,8 @@ class ProcessExecutor(Executor):
 
     def close(self) -> None:
         """End the worker; what runs in it may clean up first."""
-        self._worker.terminate()
         try:
-            with suppress(subprocess.TimeoutExpired):
-                self._wait(GRACE)
+            self._ask_to_end()
         finally:  # an impatient second Ctrl-C, too
             self._worker.kill()
             self._wait()
@@ -134,6 +135,15 @@ class ProcessExecutor(Executor):
             return WorkerHung(f"{process} was ended: {hung.reason.splitlines()[0]}", hung.trials, hung.reason)
         killed = " (killed, as a system does that has run out of memory)" if code == -signal.SIGKILL else ""
         return WorkerError(f"{process} ended with code {code}{killed}; what it printed stands above")
+
+    def _ask_to_end(self) -> None:
+        """Give it the time to; ask again now and then, since Python is deaf just before a system call that waits."""
+        until = time.monotonic() + GRACE
+        while time.monotonic() < until:
+            self._worker.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._wait(min(ASKED_AGAIN, GRACE))
+                return
 
     def _wait(self, timeout: float | None = None) -> int:
         """Return the worker's exit code, and end what it started and left behind.

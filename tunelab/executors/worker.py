@@ -18,20 +18,19 @@ from tunelab.errors import TunelabError
 class Leaving:
     """Whether the engine wants this process to end: what runs is interrupted, so that it cleans up behind itself.
 
-    A person's code may catch the `KeyboardInterrupt`, as some frameworks do; it is remembered.
+    A person's code may catch the `KeyboardInterrupt`, as some frameworks do; it is remembered. It comes once, however
+    often the engine says so. What a person's code forks ends as any process does.
     """
 
     def __init__(self) -> None:
         self.due = False
-        self._process = os.getpid()
         signal.signal(signal.SIGTERM, self._take)
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # one that a person's code forked, and ends
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self.due = True
-        raise KeyboardInterrupt
+        if not self.due:
+            self.due = True
+            raise KeyboardInterrupt
 
 
 def main() -> None:
