@@ -84,8 +84,9 @@ class Worth(Executor):
     [
         ([1] * 9, [1] * 9, "abababab"),
         ([1] * 9, [3] * 9, "abaabaaab"),
-        ([2, 12, 1, 1, 1], [5] * 9, "ababbaaba"),
+        ([2, 12, 1, 1, 1], [5] * 9, "ababbabaa"),
         ([0] * 9, [4] * 9, "abababab"),  # who had nothing to train has waited, and owes no work
+        ([3, 0, 0, 0], [1] * 9, "abbbababab"),  # and is not asked again before who trains, however often that was asked
     ],
 )
 def test_the_next_answer_is_of_who_has_done_the_least(a: Sequence[float], b: Sequence[float], order: str) -> None:

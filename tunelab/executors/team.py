@@ -31,6 +31,7 @@ class TeamExecutor(Executor):
 
     def __init__(self, make: Callable[[], Executor], workers: int) -> None:
         self._seats = [_Seat(make) for _ in range(workers)]
+        self._sent = self._received = 0
 
     def start(self) -> None:
         """Start the workers that do not run; they are when they are needed first, at the latest."""
@@ -41,7 +42,10 @@ class TeamExecutor(Executor):
         """Queue the orders of a round; a trial is stopped at the next round of the worker that has it."""
         for seat in self._seats:
             seat.stop += [number for number in orders.stop if number in seat.trials]
-        min(self._seats, key=lambda seat: (seat.holds, seat.sent)).send(orders)
+        seat = min(self._seats, key=lambda seat: (seat.holds, seat.sent))
+        self._sent += 1
+        seat.sent = self._sent
+        seat.send(orders)
 
     def receive(self) -> Progress:
         """Return the progress of the round whose answer is next.
@@ -67,12 +71,13 @@ class TeamExecutor(Executor):
             seat.close()
 
     def _next(self) -> "_Seat":
-        """Return the place of who has done the least, and of equals of who has not been asked for longer."""
+        """Return the place of who has done the least, and of equals of whose last answer is the oldest."""
         return min((seat for seat in self._seats if seat.holds), key=lambda seat: (seat.work, seat.received))
 
     def _count(self, seat: "_Seat", progress: Progress) -> None:
         """Count what a round was worth; who had nothing to train has waited for the others, and is level with them."""
-        seat.received += 1
+        self._received += 1
+        seat.received = self._received
         seat.work += progress.work
         if not progress.work:
             seat.work = max(each.work for each in self._seats)
@@ -84,7 +89,7 @@ class _Seat:
     def __init__(self, make: Callable[[], Executor]) -> None:
         self.trials: dict[int, Trial] = {}
         self.stop: list[int] = []
-        self.sent = self.received = 0
+        self.sent = self.received = 0  # when it was last sent orders and last answered, in the team's count
         self.work = 0.0
         self._make = make
         self._executor: Executor | None = None
@@ -114,7 +119,6 @@ class _Seat:
     def send(self, given: Orders) -> None:
         """Pass on the orders, but for whom to stop: those of this worker's own trials that are to end by now."""
         orders, self.stop = replace(given, stop=tuple(self.stop)), []
-        self.sent += 1
         self.trials |= {trial.number: trial for trial in given.start}
         self._unanswered.append(orders)
         if self._executor is not None:
