@@ -35,6 +35,11 @@ def bowl(**fields: Any) -> Experiment:
     return Experiment(**(plain | fields))
 
 
+def calm_bowl() -> Experiment:
+    """The same without a trial that may diverge, where few must not all do so."""
+    return bowl(optimizer=Choice(SGD.search(lr=Float(1e-3, 0.1, log=True)), "adam"))
+
+
 def flat_bowl(**fields: Any) -> Experiment:
     """The same without conditions, for samplers that know none."""
     rates = {"weight_decay": Float(1e-4, 1, log=True), "warmup": Float(0, 0.9)}

@@ -22,7 +22,7 @@ from tunelab.tracking.memory import MemoryTracker
 
 from .engines import JoiningEngine
 from .lossy_proxy import LossyProxy
-from .rig import bowl, search
+from .rig import bowl, calm_bowl, search
 
 pytestmark = pytest.mark.skipif(ProcessIdentity.here() is None, reason="needs Linux's /proc")
 TRIALS = 40
@@ -113,13 +113,13 @@ def test_an_engine_that_ends_looks_once_more(
 
 
 def test_an_engine_that_cannot_be_seen_is_left_alone_and_a_person_ends_its_trials(tmp_path: Path, url: str) -> None:
-    first = search(bowl(), tmp_path, storage=url, trials=2)
+    first = search(calm_bowl(), tmp_path, storage=url, trials=2)
     far = asdict(dead()) | {"host": "far", "boot": "other"}
     first.optuna.set_user_attr(f"{PROCESS}far-1-aa", far)
     noted, unknown = first.optuna.ask(), first.optuna.ask()
     noted.set_user_attr(ENGINE, "far-1-aa")
     unknown.set_user_attr(ENGINE, "far-2-bb")
-    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
+    search(calm_bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
     assert running(trials_of(url)) == [noted.number, unknown.number]
     study = opened(url)  # as docs/scale.md says
     for trial in study.get_trials(states=[TrialState.RUNNING]):
@@ -171,18 +171,18 @@ def _enqueue_as(url: str, engine: str) -> Iterator[int]:
 
 
 def test_an_owner_that_lives_stays_the_owner(tmp_path: Path, url: str) -> None:
-    first = search(bowl(), tmp_path, storage=url, trials=2)
-    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
+    first = search(calm_bowl(), tmp_path, storage=url, trials=2)
+    search(calm_bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
     assert first.optuna.user_attrs[OWNERS] == [first.optuna.trials[0].user_attrs[ENGINE]]
 
 
 @pytest.mark.parametrize("note", [{"host": "a"}, {"host": "a", "later": 1}, "theirs", None, [1]])
 def test_an_engine_whose_note_cannot_be_read_is_alive(note: Any, tmp_path: Path, url: str) -> None:
-    search(bowl(), tmp_path, storage=url, trials=2)
+    search(calm_bowl(), tmp_path, storage=url, trials=2)
     opened(url).set_user_attr(PROCESS + "later", note)
     assert dead_engines(opened(url).user_attrs, ProcessIdentity.here()) == set()
     assert "later" in other_engines(opened(url))
-    search(bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
+    search(calm_bowl(), tmp_path, storage=url, join="bowl-1", trials=1)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

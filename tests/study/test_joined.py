@@ -26,7 +26,7 @@ from tunelab.study.widen import widened
 from tunelab.tracking.memory import MemoryTracker
 
 from .engines import JoiningEngine
-from .rig import bowl, search, wine
+from .rig import bowl, calm_bowl, search, wine
 
 ENGINES = 4
 Start = Callable[[str, str, int], JoiningEngine]
@@ -132,9 +132,9 @@ def test_engines_draw_different_points(tmp_path: Path, url: str) -> None:
 
 
 def test_what_is_enqueued_is_run_by_who_made_the_study(tmp_path: Path, url: str) -> None:
-    first = search(bowl(), tmp_path, storage=url, trials=5)
+    first = search(calm_bowl(), tmp_path, storage=url, trials=5)
     first.optuna.enqueue_trial({"optimizer": "adam"})
-    other = search(bowl(), tmp_path, storage=url, join=first.name, trials=2)
+    other = search(calm_bowl(), tmp_path, storage=url, join=first.name, trials=2)
     assert [each.trial.number for each in other.trials] == [6, 7]
     assert first.optuna.ask().number == 5
 
