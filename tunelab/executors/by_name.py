@@ -34,7 +34,7 @@ class Place(Protocol):
         """Raise `ExperimentError` unless each worker there can be held to so much memory, as `2GB`."""
 
     def team(self, job: Work, workers: int) -> Executor:
-        """Return so many workers that train a job by turns."""
+        """Return so many workers that train a job together."""
 
 
 @dataclass(frozen=True)

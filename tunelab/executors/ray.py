@@ -93,7 +93,7 @@ class Ray:
         """Leave it to the nodes: one that cannot limit a worker's memory says so."""
 
     def team(self, job: Work, workers: int) -> Executor:
-        """Return workers on the cluster that train by turns; one whose node dies is replaced on another.
+        """Return workers on the cluster that train together; one whose node dies is replaced on another.
 
         The cores that are left may all be taken: the new worker then shares them. GPUs are not shared but waited for.
 

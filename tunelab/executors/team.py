@@ -1,4 +1,4 @@
-"""Train in several workers by turns, and go on without those that die."""
+"""Train in several workers, in an order that no clock decides, and go on without those that die."""
 
 from collections import deque
 from collections.abc import Callable

@@ -20,7 +20,7 @@ class JournalFile(JournalFileBackend):
     power takes is written down anew when the study is resumed (`tunelab.study.rounds`).
 
     Optuna reads after every line that it writes what has come to the file. That is what it wrote, so it is not fetched
-    from there: it costs a third of what a trial costs the storage.
+    from there.
 
     Args:
         path: the file.

@@ -79,7 +79,7 @@ def run(
         tracker: what mirrors the study; by default MLflow.
         tracking_uri: MLflow's; by default `MLFLOW_TRACKING_URI`, else `mlflow.db` in the present folder.
         executor: train in worker processes, `inline` in this one, or on a cluster: `ray`, or `Ray(gpus=1)`.
-        workers: processes that train, by turns that no clock decides; by default one for each core but the one that
+        workers: processes that train, in an order that no clock decides; by default one for each core but the one that
             this process needs; on a cluster, as many as it has room for.
         search: `auto` fixes the ranges that a plugin brings, and that so few trials are too few for, at its defaults
             (`study.held`); `all` searches them too. Without a number of trials all are searched; a grid is laid over
